@@ -1,0 +1,62 @@
+# membrain-flow: segmented membranes in, positions and orientations of proteins out.
+#
+#   tomograms.tsv  membranes.tsv  config.yaml
+#         |              |
+#   inspect_tomogram     |          header, pixel size, grey values           per tomogram
+#         |              |
+#         +---> sample_points       points and normals on the picked sides    per batch
+#                    |
+#             extract_subvolumes    boxes aligned to the normals              per batch
+#                    |      \
+#                    |    label_points -> train_model      (model: train)
+#                    |         |
+#               score_points <-+    predicted distance of each point          per batch
+#                    |
+#              cluster_points       mean shift                                per batch
+#                    |
+#             orient_particles      normal, in-plane axis, Euler angles       per batch
+#                    |
+#             export_particles      CSV, RELION 5 STAR, VTP                   per tomogram, all
+#                    |
+#            evaluate_particles     against annotations                       data set
+#
+# A batch is up to `membranes_per_job` membranes of one tomogram. The jobs follow from the sheets
+# alone, so a dry run is exact.
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/points.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/scoring.smk"
+include: "workflow/rules/particles.smk"
+include: "workflow/rules/summary.smk"
+
+
+rule all:
+    """Particles of every membrane, their evaluation, and a check that no membrane failed."""
+    default_target: True
+    input:
+        final_outputs(),
+        RESULTS / "logs/checked.txt",
+
+
+rule train:
+    """The trained model alone."""
+    input:
+        MODEL if TRAINING else [],
+
+
+rule evaluate:
+    """Figures against annotations."""
+    input:
+        evaluation_outputs(),
+
+
+rule export:
+    """Particle files for other programs."""
+    input:
+        particle_outputs(),

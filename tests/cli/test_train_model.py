@@ -1,0 +1,237 @@
+"""train_model from the command line: batches in, weights, card and curves out."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from membrain.command import main
+from membrain.files import read_table
+from membrain.network import normalise_boxes
+from membrain.tables import PointTable
+from membrain.weights import read_card, read_weights
+
+SHAPE = (6, 6, 6)
+N = 120
+STEP = Path(__file__).parents[2] / "workflow/step.py"
+
+
+def write_batch(folder, tomogram, membranes=("M1",), seed=0, size=6):
+    """Write labelled boxes whose middle is the darker the nearer the particle."""
+    rng = np.random.default_rng(seed)
+    n = N * len(membranes)
+    labels = rng.uniform(0, 7, (n, 1)).astype(np.float32)
+    boxes = rng.random((n, 6, size, size), dtype=np.float32) * 0.3
+    low = (size - 2) // 2
+    boxes[:, 2:4, low : low + 2, low : low + 2] += labels[:, :, None, None] / 10
+    described = {
+        "box_shape": [6, size, size],
+        "box_centre": [3, size // 2, size // 2],
+        "pixel_size_angstrom": 10.0,
+        "contrast": {"model": "dark"},
+    }
+    PointTable(
+        points=(rng.random((n, 3)) * [2, 20, 100]).astype(np.float32),
+        normals=np.tile(np.float32([1, 0, 0]), (n, 1)),
+        membrane=np.repeat(np.arange(len(membranes)), N).astype(np.int32),
+        side=np.zeros(n, np.int8),
+        membranes=membranes,
+        tomogram=tomogram,
+        shape=(50, 50, 150),
+        pixel_size=10.0,
+        extra={"labels": labels},
+        meta={
+            "classes": [["A", "UK"]],
+            "cap": 7.0,
+            "subvolumes": described,
+            "provenance": {"parameters": {"distance": "euclidean"}},
+        },
+    ).write(folder / f"{tomogram}.npz")
+    np.save(folder / f"{tomogram}.npy", boxes)
+
+
+def flags_of(folder, tomograms=("T1",), output="model"):
+    return [
+        *("--labels", *(str(folder / f"{t}.npz") for t in tomograms)),
+        *("--subvolumes", *(str(folder / f"{t}.npy") for t in tomograms)),
+        *("--output", str(folder / f"{output}.safetensors"), "--device", "cpu"),
+        *("--epochs", "2", "--batch-size", "16", "--precision", "fp32"),
+    ]
+
+
+def call(folder, *flags, tomograms=("T1",), output="model"):
+    return main(["train_model", *flags_of(folder, tomograms, output), *flags])
+
+
+@pytest.fixture
+def data(tmp_path):
+    write_batch(tmp_path, "T1")
+    return tmp_path
+
+
+def test_weights_and_card_can_be_read(data):
+    assert call(data, "--normalisation", "zscore", "--threshold-voxel", "2.5") == 0
+    _, card = read_weights(data / "model.safetensors")
+    assert card.classes == (("A", "UK"),)
+    assert (card.normalisation, card.threshold, card.cap, card.contrast) == (
+        "zscore",
+        2.5,
+        7.0,
+        "dark",
+    )
+    assert card.training["membranes"] == ["T1/M1"]
+    assert card.training["n_boxes"] + card.training["n_validation_boxes"] <= N
+    assert card.training["n_validation_boxes"] > 0
+    assert str(data) not in (data / "model.json").read_text()
+
+
+def test_threshold_is_matched_to_the_near_points(data):
+    assert call(data, "--validation-fraction", "0") == 0
+    network, card = read_weights(data / "model.safetensors")
+    boxes = torch.from_numpy(np.load(data / "T1.npy"))[:, None]
+    with torch.inference_mode():
+        found = network(normalise_boxes(boxes, card.normalisation)).numpy()
+    n_near = int((PointTable.read(data / "T1.npz").extra["labels"] < 3.5).sum())
+    assert abs(int((found < card.threshold).sum()) - n_near) <= 1
+
+
+def test_curves_are_written(data):
+    flags = ("--curves", str(data / "c.csv"), "--curves-png", str(data / "c.png"))
+    assert call(data, *flags) == 0
+    rows = read_table(data / "c.csv", ",")[1]
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert all(float(row["validation_loss"]) > 0 for row in rows)
+    assert (data / "c.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_two_runs_give_the_same_bytes(data):
+    for name in ("a", "b"):
+        flags = ("--curves", str(data / f"{name}.csv"), "--checkpoint", str(data / name))
+        assert call(data, *flags, output=name) == 0
+    for suffix in ("safetensors", "json", "csv"):
+        assert (data / f"a.{suffix}").read_bytes() == (data / f"b.{suffix}").read_bytes()
+
+
+def test_seed_changes_the_weights(data):
+    assert call(data, output="a") == 0
+    assert call(data, "--seed", "1", output="b") == 0
+    assert (data / "a.safetensors").read_bytes() != (data / "b.safetensors").read_bytes()
+
+
+def test_several_batches_and_a_named_validation_membrane(data):
+    write_batch(data, "T2", ("M1", "M7"), seed=1)
+    assert call(data, "--validation", "T2/M7", tomograms=("T1", "T2")) == 0
+    training = read_card(data / "model.safetensors").training
+    assert training["membranes"] == ["T1/M1", "T2/M1"]
+    assert training["validation"] == ["T2/M7"]
+    assert (training["n_boxes"], training["n_validation_boxes"]) == (2 * N, N)
+
+
+def test_no_validation_at_all_keeps_the_last_epoch(data):
+    assert call(data, "--validation-fraction", "0", "--validation") == 0
+    training = read_card(data / "model.safetensors").training
+    assert (training["epoch"], training["validation_loss"]) == (2, None)
+    assert training["n_boxes"] == N
+
+
+def test_larger_boxes_in_the_file_than_in_the_model(data):
+    write_batch(data, "T3", size=9)
+    assert call(data, "--box-shape", "6", "6", "6", tomograms=("T3",)) == 0
+    card = read_card(data / "model.safetensors")
+    assert card.box_shape == (6, 6, 6)
+    assert card.box_centre == (3, 3, 3)
+
+
+def test_checkpoint_is_removed_at_the_end(data):
+    assert call(data, "--checkpoint", str(data / "c.pt")) == 0
+    assert not (data / "c.pt").exists()
+
+
+def test_run_that_was_killed_goes_on_to_the_same_weights(data):
+    """Killed by SIGKILL after its first checkpoint, the next call takes up from there."""
+    more = ["--epochs", "40", "--checkpoint", str(data / "c.pt")]
+    assert call(data, "--epochs", "40", output="unbroken") == 0
+    command = [sys.executable, str(STEP), "train_model", *flags_of(data), *more]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(1200):
+            if (data / "c.pt").exists() or process.poll() is not None:
+                break
+            time.sleep(0.05)
+        os.kill(process.pid, signal.SIGKILL)
+    finally:
+        process.kill()
+        process.wait()
+    assert (data / "c.pt").exists()
+    assert not (data / "model.safetensors").exists()
+    assert call(data, *more) == 0
+    for suffix in ("safetensors", "json"):
+        unbroken, resumed = data / f"unbroken.{suffix}", data / f"model.{suffix}"
+        assert unbroken.read_bytes() == resumed.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--epochs", "0"), "--epochs; found 0; expected at least 1"),
+        (("--learning-rate", "0"), "--learning-rate; found 0.0; expected above 0"),
+        (("--validation-fraction", "1"), "--validation-fraction; found 1.0; expected 0 to below 1"),
+        (("--box-shape", "6", "8", "8"), "--box-shape; found [6, 8, 8]; expected 6 along"),
+        (("--validation", "T1/M2"), "no membrane 'T1/M2'"),
+        (("--validation", "T1/M1"), "every labelled membrane is for validation"),
+        (("--validation-fraction", "0.001"), "no membrane is long enough"),
+        (("--subvolumes", "a", "b"), "found 1 and 2 files"),
+        (("--labels", "none.npz"), "none.npz: no such file"),
+    ],
+)
+def test_mistakes_end_with_one_line_and_code_2(data, capsys, flags, message):
+    assert call(data, *flags) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (data / "model.safetensors").exists()
+
+
+def test_several_mistakes_are_told_together(data, capsys):
+    assert call(data, "--epochs", "0", "--noise", "-1") == 2
+    error = capsys.readouterr().err
+    assert "--epochs" in error
+    assert "--noise" in error
+
+
+def test_table_without_labels_is_refused(data, capsys):
+    table = PointTable.read(data / "T1.npz")
+    table.extra.clear()
+    table.write(data / "T1.npz")
+    assert call(data) == 2
+    assert "expected also labels" in capsys.readouterr().err
+
+
+def test_nan_in_a_box_is_told_with_its_membrane(data, capsys):
+    boxes = np.load(data / "T1.npy")
+    boxes[5] = np.nan
+    np.save(data / "T1.npy", boxes)
+    assert call(data, "--validation-fraction", "0") == 2
+    assert "membrane T1/M1: a box holds a value that is not a number" in capsys.readouterr().err
+
+
+def test_data_set_without_any_particle_is_told(data, capsys):
+    table = PointTable.read(data / "T1.npz")
+    table.extra["labels"][:] = 7.0
+    table.write(data / "T1.npz")
+    assert call(data) == 2
+    assert "no point near a particle of class A or UK" in capsys.readouterr().err
+
+
+def test_card_is_json_without_surprises(data):
+    assert call(data) == 0
+    card = json.loads((data / "model.json").read_text())
+    assert card["format"] == "membrain-flow weights 1"
+    assert card["training"]["labels"] == {"distance": "euclidean"}
+    assert card["training"]["recipe"]["augmentation"]["rotation"] == "any"

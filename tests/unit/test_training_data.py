@@ -1,0 +1,141 @@
+"""Joining and splitting of labelled batches."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+from membrain import training_data
+from membrain.errors import InputError
+from membrain.tables import PointTable
+from membrain.training_data import Source, check_particles, join, split, to_samples
+
+SHAPE = (4, 6, 6)
+
+
+def source(tomogram="T1", membranes=("M1", "M2"), n=40, seed=0, **meta):
+    """A batch whose boxes hold their row number, on membranes of 100 voxels length."""
+    rng = np.random.default_rng(seed)
+    membrane = np.repeat(np.arange(len(membranes)), n)
+    rows = len(membrane)
+    described = {
+        "box_shape": list(SHAPE),
+        "box_centre": [2, 3, 3],
+        "pixel_size_angstrom": 20.0,
+        "contrast": {"model": "dark"},
+    }
+    table = PointTable(
+        points=(rng.random((rows, 3)) * [5, 20, 100]).astype(np.float32),
+        normals=np.tile(np.float32([1, 0, 0]), (rows, 1)),
+        membrane=membrane.astype(np.int32),
+        side=np.zeros(rows, np.int8),
+        membranes=membranes,
+        tomogram=tomogram,
+        shape=(50, 50, 200),
+        pixel_size=10.0,
+        extra={"labels": rng.uniform(0, 7, (rows, 2)).astype(np.float32)},
+        meta={"classes": [["A"], ["B"]], "cap": 7.0, "subvolumes": described, **meta},
+    )
+    boxes = np.broadcast_to(np.arange(rows, dtype=np.float32)[:, None, None, None], (rows, *SHAPE))
+    return Source(table, boxes, f"{tomogram}.npz")
+
+
+def test_batches_are_joined_in_order():
+    joined = join([source("T1"), source("T2", ("M1",), seed=1)])
+    assert joined.names == ["T1/M1", "T1/M2", "T2/M1"]
+    assert np.bincount(joined.membrane).tolist() == [40, 40, 40]
+    assert np.array_equal(joined.labels[80:], joined.sources[1].table.extra["labels"])
+    # the boxes' voxel is two of the tomogram's
+    assert np.allclose(joined.points[:80], joined.sources[0].table.points / 2)
+
+
+def test_points_without_label_are_left_out_with_a_warning(caplog):
+    first = source()
+    first.table.extra["labels"][40:] = np.nan
+    with caplog.at_level(logging.WARNING):
+        joined = join([first])
+    assert len(joined.labels) == 40
+    assert "left out: T1/M2" in caplog.text
+    boxes = to_samples(joined, np.ones(40, bool), torch.device("cpu")).boxes
+    assert boxes[:, 0, 0, 0].tolist() == list(range(40))
+
+
+def test_no_label_at_all_is_told():
+    first = source()
+    first.table.extra["labels"][:] = np.nan
+    with pytest.raises(InputError, match="training: no labelled point; see the status"):
+        join([first])
+
+
+@pytest.mark.parametrize(
+    ("meta", "message"),
+    [
+        ({"classes": [["A"]]}, r"T2.npz: classes; found \[\['A'\]\]; expected"),
+        ({"cap": 5.0}, "T2.npz: cap; found 5.0; expected 7.0, as T1.npz has"),
+        ({"subvolumes": {}}, "T2.npz: box_shape; found nothing"),
+    ],
+)
+def test_batches_that_differ_are_refused(meta, message):
+    with pytest.raises(InputError, match=message):
+        join([source("T1"), source("T2", **meta)])
+
+
+def test_named_membranes_validate_as_a_whole():
+    joined = join([source("T1"), source("T2", ("M1",))])
+    training, validation = split(joined, ["T2/M1"], 0.5)
+    assert np.array_equal(validation, joined.membrane == 2)
+    assert np.array_equal(training, ~validation)
+
+
+def test_without_named_membranes_a_part_of_each_is_kept():
+    joined = join([source(n=400)])
+    training, validation = split(joined, [], 0.25)
+    for number in (0, 1):
+        mine = joined.membrane == number
+        assert 0.1 < validation[mine].mean() < 0.25
+        gap = joined.points[mine & validation, 2].min() - joined.points[mine & training, 2].max()
+        assert gap >= 9.0  # the boxes' diagonal is 9.4, the axis is nearly x
+
+
+def test_unknown_validation_membrane_is_told():
+    with pytest.raises(InputError, match="no membrane 'T1/M3'; (did you mean|known are) "):
+        split(join([source()]), ["T1/M3"], 0.2)
+
+
+def test_nothing_left_to_train_on_is_told():
+    with pytest.raises(InputError, match="every labelled membrane is for validation"):
+        split(join([source()]), ["T1/M1", "T1/M2"], 0.2)
+
+
+def test_output_without_particle_in_the_training_part_is_told():
+    first = source()
+    first.table.extra["labels"][:40, 1] = 7.0
+    joined = join([first])
+    check_particles(joined, joined.membrane == 1)
+    with pytest.raises(InputError, match="no point near a particle of class B"):
+        check_particles(joined, joined.membrane == 0)
+
+
+def test_samples_hold_boxes_and_labels_of_the_chosen_points():
+    joined = join([source("T1"), source("T2", ("M1",), seed=1)])
+    chosen = np.zeros(120, bool)
+    chosen[[3, 79, 80, 85]] = True
+    found = to_samples(joined, chosen, torch.device("cpu"))
+    assert found.boxes[:, 0, 0, 0].tolist() == [3, 79, 0, 5]
+    assert np.array_equal(found.labels.numpy(), joined.labels[chosen])
+    assert found.boxes.dtype == torch.float32
+
+
+def test_large_sets_are_stored_in_half_precision(monkeypatch):
+    monkeypatch.setattr(training_data, "HALF_PRECISION_BYTES", 1000)
+    found = to_samples(join([source()]), np.ones(80, bool), torch.device("cpu"))
+    assert found.boxes.dtype == torch.float16
+
+
+def test_box_that_holds_no_number_is_told_with_its_membrane():
+    first = source()
+    boxes = first.boxes.copy()
+    boxes[55, 1, 2, 3] = np.nan
+    joined = join([Source(first.table, boxes, first.where)])
+    with pytest.raises(InputError, match="T1.npz, membrane T1/M2: a box holds a value that is not"):
+        to_samples(joined, np.ones(80, bool), torch.device("cpu"))

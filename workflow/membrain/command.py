@@ -1,0 +1,89 @@
+"""The command line: finds the verb's module, sets up threads and logging, tells errors."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from . import __version__
+from .errors import InputError, suggest
+from .steps import VERBS
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Keeps the description's lines and adds the defaults."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default in (None, False, "") or action.default == []:
+            return action.help
+        return super()._get_help_string(action)
+
+
+def _overview() -> str:
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:<{width}}  {text}" for verb, text in VERBS.items()]
+    return "\n".join(
+        [
+            "usage: step.py VERB [flags]",
+            "",
+            "One step of membrain-flow, as the workflow runs it. VERB --help tells its flags.",
+            "",
+            *lines,
+        ]
+    )
+
+
+def _fail(verb: str, message: str) -> int:
+    print(f"{verb}: {message}", file=sys.stderr)
+    return 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit code: 0 done, 2 the input's fault.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The verb and its flags; the process's arguments when absent.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if not argv or argv[0] in ("-h", "--help"):
+        print(_overview())
+        return 0
+    if argv[0] == "--version":
+        print(__version__)
+        return 0
+    verb, flags = argv[0], argv[1:]
+    if verb not in VERBS:
+        return _fail("step.py", f"unknown step '{verb}': {suggest(verb, VERBS)}")
+    module = importlib.import_module(f"{__package__}.steps.{verb}")
+    parser = argparse.ArgumentParser(
+        prog=f"step.py {verb}", description=module.__doc__, formatter_class=HelpFormatter
+    )
+    module.add_arguments(parser)
+    common = parser.add_argument_group("common")
+    common.add_argument("--threads", type=int, default=1, help="processor cores to use")
+    common.add_argument("--quiet", action="store_true", help="warnings and errors only")
+    args = parser.parse_args(flags)
+    if args.threads < 1:
+        return _fail(verb, f"--threads {args.threads}: expected at least 1")
+    for name in THREAD_VARIABLES:
+        os.environ[name] = str(args.threads)
+    logging.basicConfig(
+        level=logging.WARNING if args.quiet else logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+        datefmt="%H:%M:%S",
+    )
+    try:
+        module.run(args)
+    except InputError as error:
+        return _fail(verb, f"error: {error}")
+    except KeyboardInterrupt:
+        return _fail(verb, "stopped") and 130
+    return 0

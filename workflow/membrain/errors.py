@@ -1,0 +1,78 @@
+"""Errors that are the data's or the configuration's fault, told in one line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(Exception):
+    """A fault of the input: the user sees its one line and exit code 2, never a traceback.
+
+    Parameters
+    ----------
+    what : str
+        What is wrong, with its place: file, membrane, column or config key.
+    found, expected, remedy : str, optional
+        What stands there, what should stand there, and what to do.
+
+    Examples
+    --------
+    >>> print(InputError("mask.mrc: unreadable", found="3 bytes", expected="an MRC file"))
+    mask.mrc: unreadable; found 3 bytes; expected an MRC file
+    """
+
+    def __init__(self, what: str, *, found: object = None, expected: object = None, remedy: str = ""):
+        parts = [what]
+        if found is not None:
+            parts.append(f"found {found}")
+        if expected is not None:
+            parts.append(f"expected {expected}")
+        if remedy:
+            parts.append(remedy)
+        super().__init__(" ".join("; ".join(parts).split()))
+
+
+class Problems:
+    """Mistakes gathered while checking, raised together at the end."""
+
+    def __init__(self) -> None:
+        self.errors: list[InputError] = []
+
+    def add(self, what: str, **details: object) -> None:
+        """Note one mistake; takes the arguments of `InputError`."""
+        self.errors.append(InputError(what, **details))
+
+    def raise_if_any(self, heading: str = "") -> None:
+        """Raise one `InputError` that lists every mistake noted so far.
+
+        Raises
+        ------
+        InputError
+            When at least one mistake was noted.
+        """
+        if not self.errors:
+            return
+        if len(self.errors) == 1:
+            raise self.errors[0]
+        error = InputError(heading or f"{len(self.errors)} mistakes")
+        lines = [f"{i}. {e}" for i, e in enumerate(self.errors, 1)]
+        error.args = ("\n".join([f"{error}:", *lines]),)
+        raise error
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Say which known name is meant, as a sentence for an error's remedy.
+
+    Parameters
+    ----------
+    name : str
+        The unknown name.
+    known : iterable of str
+        The names that are allowed.
+    """
+    known = list(known)
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+    if near:
+        return f"did you mean '{near[0]}'?"
+    return f"known are {', '.join(sorted(known))}"

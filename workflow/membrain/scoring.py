@@ -1,0 +1,182 @@
+"""Predicted distances of many boxes, by a network whose weights are fixed.
+
+On the processor, float32 runs in oneDNN's blocked memory layout with batch normalisation folded
+into the convolutions: the layers hand their results on without reordering them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+
+from .errors import InputError, Problems
+from .network import MembrainNetwork, fold_batch_norm, normalise_boxes
+from .weights import Card
+
+log = logging.getLogger(__name__)
+
+PIXEL_SIZE_TOLERANCE = 0.01  # relative
+BATCH_SIZE = {"cpu": 64, "cuda": 2048}
+CENTRE = 0.5  # grey values are 0 to 1; bfloat16 has more digits around 0
+
+Predict = Callable[[Tensor], Tensor]
+
+
+def compile_network(network: nn.Module, device: torch.device, precision: str = "fp32") -> Predict:
+    """Return a function from boxes (n, 1, K, I, J) to predicted distances (n, n_outputs).
+
+    Parameters
+    ----------
+    network : nn.Module
+    device : torch.device
+    precision : {"fp32", "bf16"}
+        ``bf16``: the convolutions run with 16-bit brain floats, the last layer with float32.
+
+    Notes
+    -----
+    The network runs in evaluation mode: a box's score depends on no other box.
+    """
+    network = network.to(device).eval()
+    if not isinstance(network, MembrainNetwork):
+        return _autocast(network, device, precision)
+    folded = fold_batch_norm(network)
+    kind = torch.float32
+    if precision == "bf16":
+        kind = torch.bfloat16
+        _centre_input(folded)
+    centre = CENTRE if precision == "bf16" else 0.0
+    if device.type == "cpu" and torch.backends.mkldnn.is_available():
+        return _in_blocked_layout(folded, kind, centre)
+    features = folded.features.to(kind)
+
+    def predict(boxes: Tensor) -> Tensor:
+        return folded.head(features((boxes - centre).to(kind)).flatten(1).float())
+
+    return predict
+
+
+def _autocast(network: nn.Module, device: torch.device, precision: str) -> Predict:
+    def predict(boxes: Tensor) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+            return network(boxes).float()
+
+    return predict
+
+
+def _centre_input(network: MembrainNetwork) -> None:
+    """Change the first bias so that the network takes boxes from which `CENTRE` was subtracted.
+
+    The result stays as it is, because the first convolution has no padding.
+    """
+    first = network.features[0]
+    first.bias += CENTRE * first.weight.sum(dim=(1, 2, 3, 4))
+
+
+def _in_blocked_layout(network: MembrainNetwork, kind: torch.dtype, centre: float) -> Predict:
+    """Return the folded network as oneDNN convolutions on its own layout, the head in float32."""
+    layers = [
+        (layer.weight.to_mkldnn(kind), layer.bias.to_mkldnn(kind), layer.padding)
+        for layer in network.features
+        if isinstance(layer, nn.Conv3d)
+    ]
+
+    def predict(boxes: Tensor) -> Tensor:
+        values = (boxes - centre).to_mkldnn(kind)
+        for weight, bias, padding in layers:
+            values = functional.conv3d(values, weight, bias, padding=padding).relu_()
+        return network.head(values.to_dense(torch.float32).flatten(1))
+
+    return predict
+
+
+def score_boxes(
+    predict: Predict,
+    boxes: np.ndarray,
+    normalisation: str,
+    device: torch.device,
+    batch_size: int = 0,
+    where: str = "boxes",
+) -> np.ndarray:
+    """Return the predicted distances of boxes.
+
+    Parameters
+    ----------
+    predict : function, from `compile_network`
+    boxes : (n, K, I, J) float32
+        May be a memory map: a batch is read at a time.
+    normalisation : str, see `network.normalise_boxes`
+    device : torch.device
+    batch_size : int
+        Boxes at a time; 0: 64 on the processor, 2048 on a GPU. The scores do not depend on it.
+    where : str, names the boxes in messages
+
+    Returns
+    -------
+    (n, n_outputs) float32, working voxel; low is near a particle
+
+    Raises
+    ------
+    InputError
+        When a box holds a value that is not a finite number.
+    """
+    batch_size = batch_size or BATCH_SIZE[device.type]
+    scores = []
+    with torch.inference_mode():
+        for start in range(0, len(boxes), batch_size):
+            block = np.array(boxes[start : start + batch_size], dtype=np.float32)
+            bad = np.flatnonzero(~np.isfinite(block.sum(axis=(1, 2, 3), dtype=np.float64)))
+            if len(bad):
+                raise InputError(
+                    f"{where}: box {start + bad[0]} holds a value that is not a number",
+                    expected="finite grey values",
+                    remedy="is the tomogram damaged, or masked with NaN?",
+                )
+            batch = torch.from_numpy(block).to(device)[:, None]
+            scores.append(predict(normalise_boxes(batch, normalisation)).float().cpu().numpy())
+    return np.concatenate(scores)
+
+
+def check_boxes(card: Card, described: Mapping, where: str, row_shape: Sequence[int]) -> None:
+    """Check that boxes were cut as the network of a card needs them.
+
+    Parameters
+    ----------
+    card : Card
+    described : mapping
+        Entry ``subvolumes`` of the table of their points, from `extract_subvolumes`.
+    where : str, names the boxes in messages
+    row_shape : (3,) int, shape of one box in the file
+
+    Raises
+    ------
+    InputError
+        Lists every mismatch: box, its centre, pixel size beyond 1 %, contrast.
+    """
+    problems = Problems()
+
+    def compare(what: str, found: object, expected: object, key: str) -> None:
+        if found != expected:
+            remedy = f"cut the boxes again with {key} of the model"
+            problems.add(f"{where}: {what}", found=found, expected=expected, remedy=remedy)
+
+    compare("shape of the boxes", list(row_shape), list(card.box_shape), "--box-shape")
+    if described.get("box_centre") is not None:
+        centre = [float(c) for c in described["box_centre"]]
+        compare("centre of the boxes", centre, [float(c) for c in card.box_centre], "--box-centre")
+    pixel_size = described.get("pixel_size_angstrom")
+    if pixel_size and abs(pixel_size / card.pixel_size_angstrom - 1) > PIXEL_SIZE_TOLERANCE:
+        problems.add(
+            f"{where}: pixel size of the boxes",
+            found=f"{pixel_size:g} angstrom",
+            expected=f"{card.pixel_size_angstrom:g} angstrom within 1 %, as the model has",
+            remedy="cut the boxes again with --pixel-size-angstrom of the model",
+        )
+    contrast = (described.get("contrast") or {}).get("model")
+    if contrast is not None:
+        compare("contrast of the boxes", contrast, card.contrast, "--model-contrast")
+    problems.raise_if_any(f"{where}: {len(problems.errors)} mismatches with the model")

@@ -1,0 +1,244 @@
+"""The two sheets that describe a data set: tomograms.tsv and membranes.tsv."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import InputError, Problems, suggest
+from .files import read_table
+from .schemas import check, load_schema, validator_of
+
+NUMBERS = {"pixel_size_angstrom": float, "side_x": float, "side_y": float, "side_z": float, "label": int}
+
+
+@dataclass(frozen=True)
+class TomogramRow:
+    """One tomogram of the sheet; `pixel_size` in angstrom per voxel, None: take the header's."""
+
+    tomogram: str
+    path: Path
+    pixel_size: float | None = None
+
+
+@dataclass(frozen=True)
+class MembraneRow:
+    """One membrane of the sheet.
+
+    `label` None: every voxel above 0 of the mask; `side_point`: xyz, voxel, for side ``point``.
+    """
+
+    tomogram: str
+    membrane: str
+    mask: Path
+    label: int | None = None
+    side: str = "both"
+    side_point: tuple[float, float, float] | None = None
+    split: str = ""
+    annotations: Path | None = None
+    mesh: Path | None = None
+    batch: str = ""
+
+
+def _convert(row: dict[str, str], where: str, problems: Problems) -> dict:
+    """Drop empty cells and turn numbers into numbers."""
+    out: dict = {}
+    for name, text in row.items():
+        if text == "":
+            continue
+        if name in NUMBERS:
+            try:
+                out[name] = NUMBERS[name](text)
+            except ValueError:
+                kind = "a whole number" if NUMBERS[name] is int else "a number"
+                problems.add(f"{where}: column '{name}'", found=repr(text), expected=kind)
+        else:
+            out[name] = text
+    return out
+
+
+def _read(path: str | Path, name: str) -> tuple[list[dict], Problems]:
+    """Return the checked rows of a sheet with converted cells, and the problems noted."""
+    schema = load_schema(name)
+    columns, rows = read_table(path)
+    problems = Problems()
+    for column, count in Counter(columns).items():
+        if count > 1:
+            problems.add(f"{path}: column '{column}' stands {count} times")
+    for column in columns:
+        if column not in schema["properties"]:
+            problems.add(
+                f"{path}: unknown column '{column}'", remedy=suggest(column, schema["properties"])
+            )
+    for column in schema["required"]:
+        if column not in columns:
+            problems.add(f"{path}: column '{column}' is missing", found=", ".join(columns))
+    problems.raise_if_any(f"{path}: {len(problems.errors)} mistakes")
+    validator = validator_of(schema)
+    out = []
+    for i, row in enumerate(rows, 1):
+        name_of_row = row.get("membrane") or row.get("tomogram") or ""
+        where = f"{path}, row {i} ({name_of_row})" if name_of_row else f"{path}, row {i}"
+        n_before = len(problems.errors)
+        content = _convert(row, where, problems)
+        if len(problems.errors) == n_before:
+            check(validator, content, where, problems, noun="column")
+        content["where"] = where
+        out.append(content)
+    return out, problems
+
+
+def read_tomograms(path: str | Path, must_exist: bool = True) -> dict[str, TomogramRow]:
+    """Return the tomograms of a sheet by name.
+
+    Parameters
+    ----------
+    path : path
+        ``tomograms.tsv``; paths in it are relative to its folder.
+    must_exist : bool
+        Whether the files named in the sheet have to be there.
+
+    Raises
+    ------
+    InputError
+        Lists every mistake: unknown column, bad cell, a name twice, a missing file.
+    """
+    rows, problems = _read(path, "tomograms")
+    folder = Path(path).absolute().parent
+    if not rows and not problems.errors:
+        problems.add(f"{path}: no tomogram", expected="at least one row below the header")
+    out: dict[str, TomogramRow] = {}
+    for row in rows:
+        if "tomogram" not in row or "path" not in row:
+            continue
+        name, file = row["tomogram"], folder / row["path"]
+        if name in out:
+            problems.add(f"{row['where']}: tomogram '{name}' stands twice")
+        if must_exist and not file.is_file():
+            problems.add(f"{row['where']}: tomogram file not found", found=file)
+        out[name] = TomogramRow(name, file, row.get("pixel_size_angstrom"))
+    problems.raise_if_any(f"{path}: {len(problems.errors)} mistakes")
+    return out
+
+
+def _side(row: dict, problems: Problems) -> tuple[str, tuple[float, float, float] | None]:
+    side = row.get("side", "both")
+    given = [f"side_{axis}" for axis in "xyz" if f"side_{axis}" in row]
+    if side == "point" and len(given) < 3:
+        problems.add(
+            f"{row['where']}: side 'point' needs side_x, side_y and side_z (voxels)",
+            found=", ".join(given) or "none of them",
+        )
+        return side, None
+    if side == "annotations" and "annotations" not in row:
+        problems.add(f"{row['where']}: side 'annotations' needs a file in column 'annotations'")
+    return side, (row["side_x"], row["side_y"], row["side_z"]) if side == "point" else None
+
+
+def read_membranes(
+    path: str | Path, tomograms: Iterable[str] | None = None, must_exist: bool = True
+) -> list[MembraneRow]:
+    """Return the membranes of a sheet, in its order.
+
+    Parameters
+    ----------
+    path : path
+        ``membranes.tsv``; paths in it are relative to its folder.
+    tomograms : iterable of str, optional
+        Known tomograms; another name in the sheet is a mistake.
+    must_exist : bool
+        Whether the files named in the sheet have to be there.
+
+    Raises
+    ------
+    InputError
+        Lists every mistake: unknown column, bad cell, a name twice, a missing file, a side that
+        lacks its point or annotations, a training membrane without annotations.
+    """
+    rows, problems = _read(path, "membranes")
+    folder = Path(path).absolute().parent
+    known = None if tomograms is None else list(tomograms)
+    seen: set[tuple[str, str]] = set()
+    files: dict[Path, bool] = {}
+    out = []
+    for row in rows:
+        if not {"tomogram", "membrane", "mask"} <= row.keys():
+            continue
+        where, key = row["where"], (row["tomogram"], row["membrane"])
+        if key in seen:
+            problems.add(f"{where}: membrane '{key[1]}' stands twice in tomogram '{key[0]}'")
+        seen.add(key)
+        if known is not None and key[0] not in known:
+            problems.add(f"{where}: unknown tomogram '{key[0]}'", remedy=suggest(key[0], known))
+        if row.get("split") in ("train", "validation") and "annotations" not in row:
+            problems.add(f"{where}: split '{row['split']}' needs a file in column 'annotations'")
+        paths = {name: folder / row[name] for name in ("mask", "annotations", "mesh") if name in row}
+        for name, file in paths.items():
+            if must_exist and not files.setdefault(file, file.is_file()):
+                problems.add(f"{where}: {name} file not found", found=file)
+        side, side_point = _side(row, problems)
+        out.append(
+            MembraneRow(
+                *key,
+                mask=paths["mask"],
+                label=row.get("label"),
+                side=side,
+                side_point=side_point,
+                split=row.get("split", ""),
+                annotations=paths.get("annotations"),
+                mesh=paths.get("mesh"),
+                batch=row.get("batch", ""),
+            )
+        )
+    problems.raise_if_any(f"{path}: {len(problems.errors)} mistakes")
+    return out
+
+
+def select_membranes(path: str | Path, tomogram: str, membranes: Sequence[str]) -> list[MembraneRow]:
+    """Return the rows of the named membranes of one tomogram, in the order of the names.
+
+    Raises
+    ------
+    InputError
+        When a name is not in the sheet.
+    """
+    rows = {r.membrane: r for r in read_membranes(path, must_exist=False) if r.tomogram == tomogram}
+    if not membranes:
+        return list(rows.values())
+    for name in membranes:
+        if name not in rows:
+            raise InputError(
+                f"{path}: no membrane '{name}' in tomogram '{tomogram}'", remedy=suggest(name, rows)
+            )
+    return [rows[name] for name in membranes]
+
+
+def group_batches(
+    rows: Sequence[MembraneRow], membranes_per_job: int
+) -> dict[tuple[str, str], list[MembraneRow]]:
+    """Return the membranes of each batch, by (tomogram, batch).
+
+    A batch holds membranes of one tomogram and one role: training and validation membranes never
+    share a batch with the rest, so that training waits for nothing else.
+
+    Parameters
+    ----------
+    rows : sequence of MembraneRow
+    membranes_per_job : int
+        Largest size of a batch that is not pinned by the sheet.
+    """
+    out: dict[tuple[str, str], list[MembraneRow]] = defaultdict(list)
+    free: dict[tuple[str, str], list[MembraneRow]] = defaultdict(list)
+    for row in rows:
+        role = "train" if row.split in ("train", "validation") else "batch"
+        if row.batch:
+            out[row.tomogram, f"pinned-{row.batch}" if role == "batch" else f"train-{row.batch}"].append(row)
+        else:
+            free[row.tomogram, role].append(row)
+    for (tomogram, role), members in free.items():
+        for start in range(0, len(members), membranes_per_job):
+            name = f"{role}{start // membranes_per_job + 1:03d}"
+            out[tomogram, name] = members[start : start + membranes_per_job]
+    return dict(sorted(out.items()))

@@ -1,0 +1,19 @@
+"""One module per verb: `add_arguments` declares its flags, `run` reads, computes and writes."""
+
+VERBS = {
+    "simulate": "make a data set with known particles: tomograms, masks, annotations, sheets",
+    "init": "write tomograms.tsv and membranes.tsv from a folder",
+    "inspect_tomogram": "header, pixel size and grey-value statistics of a tomogram",
+    "sample_points": "points and normals on the sides of membranes",
+    "extract_subvolumes": "small boxes aligned to the normals",
+    "label_points": "distance of each point to the nearest annotated particle",
+    "train_model": "fit the network to labelled subvolumes",
+    "import_weights": "turn a published checkpoint into weights of this program",
+    "score_points": "predicted distance of each point",
+    "cluster_points": "particle positions by mean shift of well-scored points",
+    "orient_particles": "normal, in-plane axis and Euler angles of each particle",
+    "export_particles": "particles.csv, RELION 5 STAR files and VTP for ParaView",
+    "evaluate_particles": "precision, recall, F1 and angle errors against annotations",
+    "collect_status": "one table of what became of each membrane",
+    "build_report": "one HTML page with pictures of the whole run",
+}

@@ -1,0 +1,235 @@
+"""Cut a small box around each sampled point, turned so that the normal is its first axis.
+
+Reads the points of a batch, the tomogram and its info file. Writes the boxes (.npy, float32, one
+row per point) and the points they belong to (.npz, the same rows). Boxes are sampled on the
+model's grid by cubic splines, with grey values from 0 to 1; where the model's voxel is larger than
+the tomogram's, the tomogram is smoothed first. If the tomogram's contrast is not the model's, grey
+values are turned round.
+
+  step.py extract_subvolumes --points points.npz --path T1.mrc --info T1.json \\
+      --pixel-size-angstrom 13.68 --output-subvolumes boxes.npy --output-points boxes.npz \\
+      --status status.tsv
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    add = parser.add_argument
+    add("--points", required=True, metavar="NPZ", help="points of a batch, from sample_points")
+    add("--path", required=True, metavar="MRC", help="the tomogram")
+    add("--info", required=True, metavar="JSON", help="from inspect_tomogram")
+    add(
+        "--pixel-size-angstrom",
+        type=float,
+        default=0.0,
+        metavar="W",
+        help="pixel size of the boxes (the model's); 0: the tomogram's own",
+    )
+    add("--box-shape", type=int, nargs=3, default=[12, 12, 12], metavar="N", help="voxels of a box")
+    add(
+        "--box-centre",
+        type=float,
+        nargs=3,
+        default=[6, 6, 6],
+        metavar="C",
+        help="index of the sampled point in a box; lower first indices lie above the membrane",
+    )
+    add(
+        "--lowpass-angstrom",
+        type=float,
+        default=0.0,
+        metavar="L",
+        help="smooth by a Gaussian that halves the amplitude at period L; 0: not",
+    )
+    add(
+        "--contrast",
+        choices=("auto", "dark", "bright"),
+        default="auto",
+        help="protein in the tomogram; auto: measured at the membranes",
+    )
+    add(
+        "--model-contrast",
+        choices=("dark", "bright"),
+        default="dark",
+        help="protein in the data that the model was trained on",
+    )
+    add(
+        "--border",
+        choices=("drop", "pad"),
+        default="drop",
+        help="points whose box leaves the tomogram: drop them, or mirror the tomogram",
+    )
+    add("--output-subvolumes", required=True, metavar="NPY", help="the boxes")
+    add("--output-points", required=True, metavar="NPZ", help="the points of the boxes")
+    add("--status", required=True, metavar="TSV", help="status of each membrane")
+
+
+def _check_numbers(args: argparse.Namespace) -> None:
+    from ..errors import InputError
+
+    if min(args.box_shape) < 1:
+        raise InputError("--box-shape", found=args.box_shape, expected="at least 1 voxel each")
+    for flag in ("pixel_size_angstrom", "lowpass_angstrom"):
+        value = getattr(args, flag)
+        if not 0 <= value < float("inf"):
+            raise InputError(f"--{flag.replace('_', '-')}", found=value, expected="0 or more")
+
+
+def _check_same_tomogram(args: argparse.Namespace, table, info: dict, volume) -> None:
+    from ..errors import InputError
+
+    if info["tomogram"] != table.tomogram:
+        raise InputError(
+            f"{args.info}: info of another tomogram",
+            found=info["tomogram"],
+            expected=table.tomogram,
+        )
+    for name, shape in ((args.info, info["shape"]), (args.path, volume.shape)):
+        if tuple(shape) != tuple(table.shape):
+            raise InputError(
+                f"{name}: not the shape of the tomogram of {args.points}",
+                found=f"{list(shape)} (z, y, x)",
+                expected=list(table.shape),
+            )
+
+
+@contextlib.contextmanager
+def _readable(path: str, output: str):
+    """Yield the header of a tomogram; one packed by gzip is unpacked beside the output first."""
+    import gzip
+    import shutil
+    import tempfile
+    import zlib
+    from pathlib import Path
+
+    from .. import volumes
+    from ..errors import InputError
+
+    volume = volumes.read_header(path)
+    if not volume.is_compressed:
+        yield volume
+        return
+    folder = Path(output).absolute().parent
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".unpacked", dir=folder) as temporary:
+        log.info("%s: unpacked for the time of this step", path)
+        unpacked = Path(temporary) / "tomogram.mrc"
+        try:
+            with gzip.open(path, "rb") as source, open(unpacked, "wb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+        except (EOFError, zlib.error) as error:
+            raise InputError(
+                f"{path}: damaged", found=error, remedy="copy the file again"
+            ) from None
+        yield volumes.read_header(unpacked)
+
+
+def _rows_to_cut(args: argparse.Namespace, table, grid, status) -> dict:
+    """Return the rows of each membrane whose boxes are cut, with a message for the status."""
+    import numpy as np
+
+    from ..errors import InputError
+    from ..sampling import box_axes, boxes_inside
+
+    chosen = {}
+    for index, name in enumerate(table.membranes):
+        with status.isolate(name):
+            rows = np.flatnonzero(table.membrane == index)
+            points, normals = table.points[rows], table.normals[rows]
+            lengths = np.linalg.norm(normals, axis=1)
+            if not (np.isfinite(points).all() and np.isfinite(lengths).all() and lengths.all()):
+                raise InputError(
+                    f"membrane '{name}': points that are not numbers, or normals of length 0",
+                    remedy="run sample_points again",
+                )
+            is_inside = boxes_inside(*box_axes(points, normals, grid), grid, table.shape)
+            n_out, message = int((~is_inside).sum()), ""
+            if n_out:
+                what = "dropped" if args.border == "drop" else "kept, mirrored"
+                message = f"{n_out} of {len(rows)} points {what}: box leaves the tomogram"
+                log.info("%s/%s: %s", table.tomogram, name, message)
+            chosen[name] = rows[is_inside] if args.border == "drop" else rows, message
+    return chosen
+
+
+def _find_contrast(args: argparse.Namespace, read, table, info: dict, step: float):
+    """Return the tomogram's contrast, given or measured at the points."""
+    from ..contrast import Contrast, measure_contrast
+
+    if args.contrast != "auto":
+        return Contrast(args.contrast)
+    place = (table.shape, table.points, table.normals)
+    contrast = measure_contrast(read, *place, info, step, assumed=args.model_contrast)
+    contrast.tell(table.tomogram)
+    return contrast
+
+
+def _cut(args: argparse.Namespace, table, info: dict, volume, status) -> tuple:
+    """Write the boxes; return their rows in the table and what readers need to know."""
+    from functools import partial
+
+    import numpy as np
+
+    from ..files import atomic_path
+    from ..sampling import BoxGrid, smoothing_sigma
+    from ..subvolumes import SubvolumeWriter, iter_boxes
+    from ..volumes import read_box
+
+    pixel_size = args.pixel_size_angstrom or table.pixel_size
+    step = pixel_size / table.pixel_size
+    grid = BoxGrid(tuple(args.box_shape), tuple(args.box_centre), step)
+    sigma = smoothing_sigma(step, args.lowpass_angstrom / table.pixel_size)
+    read = partial(read_box, volume)
+    chosen = _rows_to_cut(args, table, grid, status)
+    done = [np.empty(0, dtype=int)]
+    kept = table.select(np.concatenate([*done, *(rows for rows, _ in chosen.values())]))
+    contrast = _find_contrast(args, read, kept, info, step).describe(args.model_contrast)
+    with atomic_path(args.output_subvolumes) as temporary:
+        writer = SubvolumeWriter(temporary, grid.shape)
+        for name, (rows, message) in chosen.items():
+            with status.isolate(name):
+                place = (table.shape, table.points[rows], table.normals[rows])
+                blocks = iter_boxes(read, *place, grid, info["grey"], sigma, contrast["inverted"])
+                writer.append(len(rows), blocks)
+                done.append(rows)
+                status.record(name, len(rows), message)
+        writer.close()
+    described = {
+        "box_shape": args.box_shape,
+        "box_centre": args.box_centre,
+        "pixel_size_angstrom": pixel_size,
+        "smoothing_sigma_voxel": round(sigma, 6),
+        "contrast": contrast,
+    }
+    return np.concatenate(done), described
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read points, cut boxes, write both."""
+    from dataclasses import replace
+
+    from ..files import provenance, read_json
+    from ..tables import PointTable, Status
+
+    _check_numbers(args)
+    table, info = PointTable.read(args.points), read_json(args.info)
+    status = Status(table.tomogram, "extract_subvolumes")
+    with _readable(args.path, args.output_subvolumes) as volume:
+        _check_same_tomogram(args, table, info, volume)
+        rows, described = _cut(args, table, info, volume, status)
+    names = (
+        "pixel_size_angstrom box_shape box_centre lowpass_angstrom contrast model_contrast border"
+    )
+    made = provenance("extract_subvolumes", {name: getattr(args, name) for name in names.split()})
+    meta = {**table.meta, "provenance": made, "subvolumes": described}
+    replace(table.select(rows), meta=meta).write(args.output_points)
+    status.write(args.status)
+    log.info("%s: %d boxes of %d points", table.tomogram, len(rows), len(table))

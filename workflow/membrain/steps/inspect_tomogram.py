@@ -1,0 +1,97 @@
+"""Read a tomogram's header and measure its grey values.
+
+Reads an MRC file (.mrc, .rec, .map, also .gz) in small pieces and writes a JSON file with its
+shape, pixel size, origin, grey-value statistics and the normalisation that later steps apply.
+
+  python workflow/step.py inspect_tomogram --tomogram T1 --path T1.mrc --output T1.json
+"""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.add_argument("--tomogram", required=True, help="name of the tomogram")
+    parser.add_argument("--path", required=True, help="MRC file of the tomogram")
+    parser.add_argument(
+        "--pixel-size-angstrom",
+        type=_not_negative,
+        default=0.0,
+        help="pixel size of the file, angstrom; 0: take the header's",
+    )
+    parser.add_argument(
+        "--statistics",
+        choices=("mean_std", "robust"),
+        default="mean_std",
+        help="centre and scale of the grey values; robust: median and quartiles",
+    )
+    parser.add_argument(
+        "--clip",
+        type=_positive,
+        default=3.0,
+        help="normalised grey values are cut at this many deviations from the centre",
+    )
+    parser.add_argument("--output", required=True, help="JSON file to write")
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not abs(value) < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a finite number")
+    return value
+
+
+def _not_negative(text: str) -> float:
+    if _number(text) < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return float(text)
+
+
+def _positive(text: str) -> float:
+    if _number(text) <= 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return float(text)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure and write."""
+    import logging
+
+    from ..files import provenance, write_json
+    from ..grey_values import summarise
+    from ..volumes import has_pixel_size, read_header, resolve_pixel_size
+
+    log = logging.getLogger(__name__)
+    volume = read_header(args.path)
+    pixel_size = resolve_pixel_size(volume, args.pixel_size_angstrom)
+    header_pixel_size = volume.header_pixel_size[0] if has_pixel_size(volume) else 0.0
+    summary = summarise(volume, args.statistics, args.clip)
+    info = {
+        "tomogram": args.tomogram,
+        "shape": list(volume.shape),
+        "pixel_size_angstrom": pixel_size,
+        "header_pixel_size_angstrom": header_pixel_size,
+        "origin_angstrom": list(volume.origin),
+        **summary,
+        "provenance": provenance(
+            "inspect_tomogram",
+            {
+                "tomogram": args.tomogram,
+                "pixel_size_angstrom": args.pixel_size_angstrom,
+                "statistics": args.statistics,
+                "clip": args.clip,
+            },
+        ),
+    }
+    write_json(args.output, info)
+    log.info(
+        "%s: %s voxels (x, y, z) of %s, %g angstrom, mean %.4g, standard deviation %.4g",
+        args.tomogram,
+        " x ".join(map(str, volume.shape[::-1])),
+        volume.dtype.name,
+        pixel_size,
+        summary["mean"],
+        summary["std"],
+    )

@@ -1,0 +1,107 @@
+"""Predict the distance of each point to the nearest particle with a trained network.
+
+Reads the boxes (.npy, by memory map) and points (.npz) of a batch, weights (.safetensors) and their
+card (.json beside it). Writes the points with a column of scores per output: predicted distance in
+working voxels, low is near a particle. Weights that were made for other boxes are refused.
+
+  step.py score_points --points boxes.npz --subvolumes boxes.npy --weights model.safetensors \\
+      --output scores.npz --status status.tsv
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    add = parser.add_argument
+    add("--points", required=True, metavar="NPZ", help="points of the boxes")
+    add("--subvolumes", required=True, metavar="NPY", help="boxes, from extract_subvolumes")
+    add("--weights", required=True, metavar="SAFETENSORS", help="weights, their card beside")
+    add(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="auto: a GPU when there is one",
+    )
+    add(
+        "--batch-size",
+        type=int,
+        default=0,
+        metavar="N",
+        help="boxes at a time; 0: 64 on the processor, 2048 on a GPU",
+    )
+    add(
+        "--precision",
+        choices=("fp32", "bf16"),
+        default="fp32",
+        help="bf16: faster where the processor or GPU has it, scores differ by up to about 0.02",
+    )
+    add("--output", required=True, metavar="NPZ", help="the scored points")
+    add("--status", required=True, metavar="TSV", help="status of each membrane")
+
+
+def _score(args: argparse.Namespace, table, boxes, network, card, status) -> tuple:
+    """Return the rows of the membranes that went well and their scores."""
+    import numpy as np
+
+    from ..devices import choose_device, set_up
+    from ..scoring import compile_network, score_boxes
+
+    device = choose_device(args.device)
+    set_up(device, args.threads)
+    predict = compile_network(network, device, args.precision)
+    kept = [np.empty(0, dtype=np.int64)]
+    scores = [np.empty((0, len(card.classes)), dtype=np.float32)]
+    for index, name in enumerate(table.membranes):
+        with status.isolate(name):
+            rows = np.flatnonzero(table.membrane == index)
+            where = f"{table.tomogram}/{name}"
+            is_one_run = len(rows) > 0 and rows[-1] - rows[0] + 1 == len(rows)
+            mine = boxes[rows[0] : rows[-1] + 1] if is_one_run else boxes[rows]
+            if len(rows):
+                how = (card.normalisation, device, args.batch_size, where)
+                scores.append(score_boxes(predict, mine, *how))
+                kept.append(rows)
+                n_near = int((scores[-1] < card.threshold).any(axis=1).sum())
+                log.info("%s: %d points, %d below %g", where, len(rows), n_near, card.threshold)
+            status.record(name, len(rows))
+    return np.concatenate(kept), np.concatenate(scores), device
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read boxes and weights, predict, write."""
+    from dataclasses import replace
+
+    from ..boxes_file import open_boxes
+    from ..errors import InputError
+    from ..files import provenance
+    from ..scoring import check_boxes
+    from ..tables import PointTable, Status
+    from ..weights import read_weights
+
+    if args.batch_size < 0:
+        raise InputError("--batch-size", found=args.batch_size, expected="0 or more")
+    table = PointTable.read(args.points)
+    boxes = open_boxes(args.subvolumes, len(table))
+    network, card = read_weights(args.weights)
+    described = table.meta.get("subvolumes", {})
+    check_boxes(card, described, args.subvolumes, boxes.shape[1:])
+    status = Status(table.tomogram, "score_points")
+    rows, scores, device = _score(args, table, boxes, network, card, status)
+    meta = {
+        **table.meta,
+        "classes": [list(group) for group in card.classes],
+        "threshold": card.threshold,
+        "cap": card.cap,
+        "provenance": provenance(
+            "score_points", {"weights_sha256": card.sha256, "precision": args.precision}
+        ),
+    }
+    replace(table.select(rows).with_extra(scores=scores), meta=meta).write(args.output)
+    status.write(args.status)
+    log.info("%s: %d points scored on %s", table.tomogram, len(rows), device.type)

@@ -1,0 +1,248 @@
+"""Fit the network to labelled boxes.
+
+Reads the labelled points (.npz) and boxes (.npy) of the training batches, in the same order. Writes
+the weights of the best epoch (.safetensors) with their card (.json beside it) and the curves of the
+run. Without --validation a part of each membrane, cut off in space, validates. With --checkpoint a
+run that was killed goes on where it was and ends with the same weights. The same seed, data and
+number of threads give the same bytes.
+
+  step.py train_model --labels T1.npz T2.npz --subvolumes T1.npy T2.npy --threads 4 \\
+      --output model.safetensors --curves curves.csv --curves-png curves.png
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    add = parser.add_argument
+    add("--labels", nargs="+", required=True, metavar="NPZ", help="from label_points")
+    add("--subvolumes", nargs="+", required=True, metavar="NPY", help="from extract_subvolumes")
+    add(
+        "--validation",
+        nargs="*",
+        default=[],
+        metavar="TOMOGRAM/MEMBRANE",
+        help="membranes that choose the best epoch and are not trained on",
+    )
+    add(
+        "--validation-fraction",
+        type=float,
+        default=0.2,
+        metavar="F",
+        help="without --validation: part of each membrane that validates; 0: none",
+    )
+    add(
+        "--box-shape",
+        type=int,
+        nargs=3,
+        metavar="N",
+        help="voxels of the model's box; default the file's, larger boxes give turned ones corners",
+    )
+    add(
+        "--normalisation",
+        choices=("tomogram", "minmax", "zscore"),
+        default="zscore",
+        help="of each box, after that of the tomogram; scoring does the same",
+    )
+    add("--loss", choices=("smooth_l1", "huber", "mse"), default="smooth_l1", help="loss function")
+    add("--epochs", type=int, default=30, metavar="N", help="times to go through the data")
+    add("--batch-size", type=int, default=128, metavar="N", help="boxes per step")
+    add("--learning-rate", type=float, default=1e-3, metavar="R", help="peak of the one-cycle rate")
+    add("--weight-decay", type=float, default=1e-3, metavar="W", help="of AdamW")
+    add(
+        "--rotation",
+        choices=("any", "quarter", "none"),
+        default="any",
+        help="random turns about the normal",
+    )
+    add("--no-flip", action="store_true", help="no mirroring in the plane")
+    add(
+        "--noise",
+        type=float,
+        default=0.5,
+        metavar="S",
+        help="largest deviation of the added noise, in standard deviations of the boxes",
+    )
+    add("--patience", type=int, default=0, metavar="N", help="epochs without gain; 0: never stop")
+    add(
+        "--near-voxel",
+        type=float,
+        default=3.5,
+        metavar="D",
+        help="true distance, working voxels, below which a point counts as near a particle",
+    )
+    add(
+        "--threshold-voxel",
+        type=float,
+        default=0.0,
+        metavar="T",
+        help="predicted distance below which clustering keeps a point; 0: the one below which as "
+        "many validation points (without validation: training points) lie as are near",
+    )
+    add("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: the faster")
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if any")
+    add("--seed", type=int, default=0, help="of first weights, order and augmentation")
+    add("--output", required=True, metavar="SAFETENSORS", help="weights; the card goes beside it")
+    add("--curves", metavar="CSV", help="losses of each epoch")
+    add("--curves-png", metavar="PNG", help="picture of the losses")
+    add("--checkpoint", metavar="FILE", help="written after each epoch, removed at the end")
+
+
+def _check_numbers(args: argparse.Namespace) -> None:
+    from ..errors import InputError, Problems
+
+    least = {"epochs": 1, "batch_size": 2, "patience": 0, "weight_decay": 0, "noise": 0, "seed": 0}
+    least["threshold_voxel"] = 0
+    problems = Problems()
+    for name, low in least.items():
+        value = getattr(args, name)
+        if not low <= value < float("inf"):
+            flag = f"--{name.replace('_', '-')}"
+            problems.add(flag, found=value, expected=f"at least {low}")
+    for name in ("learning_rate", "near_voxel"):
+        if not 0 < getattr(args, name) < float("inf"):
+            flag = f"--{name.replace('_', '-')}"
+            problems.add(flag, found=getattr(args, name), expected="above 0")
+    if not 0 <= args.validation_fraction < 1:
+        found = args.validation_fraction
+        problems.add("--validation-fraction", found=found, expected="0 to below 1")
+    problems.raise_if_any("train_model: mistakes in the flags")
+    if len(args.labels) != len(args.subvolumes):
+        raise InputError(
+            "--labels and --subvolumes",
+            found=f"{len(args.labels)} and {len(args.subvolumes)} files",
+            expected="one file of boxes for each file of labels, in the same order",
+        )
+
+
+def _recipe(args: argparse.Namespace, described: dict):
+    """Return the recipe of the run, with the model's box inside the file's."""
+    from ..augmentation import Augmentation
+    from ..errors import InputError
+    from ..training import Recipe
+
+    outer = tuple(described["box_shape"])
+    inner = tuple(args.box_shape or outer)
+    if inner[0] != outer[0] or any(a > b for a, b in zip(inner, outer, strict=True)):
+        raise InputError(
+            "--box-shape",
+            found=list(inner),
+            expected=f"{outer[0]} along the normal and at most {list(outer[1:])} in the plane",
+        )
+    shifts = [(b - a) // 2 for a, b in zip(inner, outer, strict=True)]
+    centre = [c - s for c, s in zip(described["box_centre"], shifts, strict=True)]
+    return Recipe(
+        box_shape=inner,
+        box_centre=tuple(centre),
+        epochs=args.epochs,
+        batch_size=args.batch_size,
+        learning_rate=args.learning_rate,
+        weight_decay=args.weight_decay,
+        loss=args.loss,
+        normalisation=args.normalisation,
+        augmentation=Augmentation(args.rotation, not args.no_flip, args.noise),
+        precision=args.precision,
+        patience=args.patience,
+        seed=args.seed,
+    )
+
+
+def _card(args: argparse.Namespace, joined, recipe, parts: tuple, progress, threshold: float):
+    """Return the card of the trained weights."""
+    from ..training_data import describe_training
+    from ..weights import Card
+
+    fraction = 0.0 if args.validation else args.validation_fraction
+    return Card(
+        pixel_size_angstrom=joined.described["pixel_size_angstrom"],
+        classes=tuple(tuple(group) for group in joined.meta["classes"]),
+        contrast=joined.described["contrast"]["model"],
+        normalisation=recipe.normalisation,
+        box_shape=recipe.box_shape,
+        box_centre=recipe.box_centre,
+        cap=joined.meta["cap"],
+        threshold=threshold,
+        training={
+            **describe_training(joined, parts, recipe, progress),
+            "validation": sorted(args.validation),
+            "validation_fraction": fraction,
+        },
+    )
+
+
+def _fit(args: argparse.Namespace, joined, recipe, parts: tuple):
+    """Put the data on the device, build the network, train it; return progress and threshold."""
+    import sys
+
+    import torch
+
+    from ..devices import choose_device, set_up
+    from ..network import build_network
+    from ..training import matching_threshold, predict, train_network
+    from ..training_data import to_samples
+
+    device = choose_device(args.device)
+    set_up(device, args.threads)
+    is_training, is_validation = parts
+    training = to_samples(joined, is_training, device)
+    validation = to_samples(joined, is_validation, device) if is_validation.any() else None
+    torch.manual_seed(args.seed)
+    network = build_network("membrain", joined.labels.shape[1], recipe.box_shape)
+    with torch.no_grad():  # begin at the mean label instead of at 0
+        network.head.bias.copy_(torch.from_numpy(joined.labels[is_training].mean(axis=0)))
+    log.info(
+        "%d boxes train, %d validate, on %s with %d threads",
+        *(len(training), len(validation or ()), device.type, args.threads),
+    )
+    is_quiet = args.quiet or not sys.stderr.isatty()
+    progress = train_network(
+        network.to(device), training, validation, recipe, args.checkpoint, is_quiet
+    )
+    if args.threshold_voxel:
+        return progress, args.threshold_voxel
+    network.load_state_dict(progress.best)
+    judged = validation or training
+    found = predict(network, judged.boxes, recipe)
+    # the first output stands for all: it is that of the most frequent class
+    threshold = matching_threshold(found[:, 0], judged.labels[:, 0], args.near_voxel)
+    return progress, round(threshold, 3)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read labelled boxes, train, write weights, card and curves."""
+    from pathlib import Path
+
+    from ..boxes_file import open_boxes
+    from ..curves import draw_curves, write_curves
+    from ..tables import PointTable
+    from ..training_data import Source, check_particles, join, split
+    from ..weights import write_weights
+
+    _check_numbers(args)
+    sources = []
+    for labels, subvolumes in zip(args.labels, args.subvolumes, strict=True):
+        table = PointTable.read(labels, needs=("labels",))
+        sources.append(Source(table, open_boxes(subvolumes, len(table)), labels))
+    joined = join(sources)
+    parts = split(joined, args.validation, args.validation_fraction)
+    check_particles(joined, parts[0])
+    recipe = _recipe(args, joined.described)
+    progress, threshold = _fit(args, joined, recipe, parts)
+    card = _card(args, joined, recipe, parts, progress, threshold)
+    write_weights(args.output, progress.best, card)
+    if args.curves:
+        write_curves(args.curves, progress.history)
+    if args.curves_png:
+        draw_curves(args.curves_png, progress.history, progress.best_epoch)
+    if args.checkpoint:
+        Path(args.checkpoint).unlink(missing_ok=True)
+    log.info(
+        "%s: epoch %d of %d kept, threshold %.2f",
+        *(args.output, progress.best_epoch, progress.epoch, threshold),
+    )

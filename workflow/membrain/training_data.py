@@ -1,0 +1,230 @@
+"""Labelled boxes of several batches, checked, joined and split for training."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from .checkpoints import Progress
+from .errors import InputError, suggest
+from .holdout import box_diagonal, hold_out
+from .tables import PointTable
+from .training import Recipe, Samples
+
+log = logging.getLogger(__name__)
+
+HALF_PRECISION_BYTES = 4 << 30  # larger sets are stored as float16, rounded by at most 2.5e-4
+SHARED = ("classes", "cap")
+SHARED_BOX = ("box_shape", "box_centre", "pixel_size_angstrom")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Labelled points of one batch and its boxes, row by row; `where` names the file."""
+
+    table: PointTable
+    boxes: np.ndarray
+    where: str
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Labelled points of all batches.
+
+    Attributes
+    ----------
+    rows : list of (n_i,) int arrays, the labelled rows of each source
+    labels : (n, n_outputs) float32, working voxel
+    points : (n, 3) float64, zyx, working voxel of their own tomogram
+    membrane : (n,) int, row of `names`
+    names : list of ``TOMOGRAM/MEMBRANE``
+    """
+
+    sources: Sequence[Source]
+    rows: list[np.ndarray]
+    labels: np.ndarray
+    points: np.ndarray
+    membrane: np.ndarray
+    names: list[str]
+
+    @property
+    def described(self) -> dict:
+        """What the extraction says of the boxes; the same for all sources."""
+        return self.sources[0].table.meta["subvolumes"]
+
+    @property
+    def meta(self) -> dict:
+        """Meta entry of the first source."""
+        return self.sources[0].table.meta
+
+
+def _shared(table: PointTable) -> dict:
+    """Return what all batches must agree on."""
+    described = table.meta.get("subvolumes", {})
+    values = {name: table.meta.get(name) for name in SHARED}
+    values.update({name: described.get(name) for name in SHARED_BOX})
+    values["contrast"] = (described.get("contrast") or {}).get("model")
+    return values
+
+
+def join(sources: Sequence[Source]) -> Joined:
+    """Return the labelled points of all batches; points without label are left out.
+
+    Raises
+    ------
+    InputError
+        When batches differ in classes, cap or boxes, or no point has a label.
+    """
+    expected = _shared(sources[0].table)
+    for source in sources:
+        for name, value in _shared(source.table).items():
+            if value is None or value != expected[name]:
+                raise InputError(
+                    f"{source.where}: {name}",
+                    found="nothing" if value is None else value,
+                    expected=f"{expected[name]}, as {sources[0].where} has",
+                    remedy="label and cut all training batches with the same options",
+                )
+    names: list[str] = []
+    rows, membrane, points = [], [], []
+    for source in sources:
+        table = source.table
+        known = [f"{table.tomogram}/{name}" for name in table.membranes]
+        names += [name for name in known if name not in names]
+        kept = np.flatnonzero(np.isfinite(table.extra["labels"]).all(axis=1))
+        left_out = set(table.membrane.tolist()) - set(table.membrane[kept].tolist())
+        if left_out:
+            log.warning("without labels, left out: %s", ", ".join(known[i] for i in left_out))
+        rows.append(kept)
+        numbers = np.array([names.index(name) for name in known], dtype=np.int64)
+        membrane.append(numbers[table.membrane[kept]])
+        step = expected["pixel_size_angstrom"] / table.pixel_size
+        points.append(table.points[kept].astype(np.float64) / step)
+    if not sum(map(len, rows)):
+        raise InputError(
+            "training: no labelled point",
+            remedy="see the status of label_points for what is wrong with the annotations",
+        )
+    labels = [s.table.extra["labels"][r] for s, r in zip(sources, rows, strict=True)]
+    return Joined(
+        sources,
+        rows,
+        np.concatenate(labels),
+        np.concatenate(points),
+        np.concatenate(membrane),
+        names,
+    )
+
+
+def split(
+    joined: Joined, validation: Sequence[str], fraction: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which points train and which validate, (n,) bool each.
+
+    Parameters
+    ----------
+    joined : Joined
+    validation : sequence of ``TOMOGRAM/MEMBRANE``
+        These validate as a whole and no other is cut.
+    fraction : float
+        Without such membranes, this part of each one is kept for validation (`hold_out`).
+
+    Raises
+    ------
+    InputError
+        When a membrane is unknown or nothing is left to train on.
+    """
+    if not validation:
+        gap = box_diagonal(tuple(joined.described["box_shape"]))
+        return hold_out(joined.points, joined.membrane, fraction, gap)
+    for name in validation:
+        if name not in joined.names:
+            raise InputError(
+                f"--validation: no membrane '{name}'", remedy=suggest(name, joined.names)
+            )
+    numbers = [joined.names.index(name) for name in validation]
+    is_validation = np.isin(joined.membrane, numbers)
+    if is_validation.all():
+        raise InputError(
+            "training: every labelled membrane is for validation",
+            remedy="set split 'train' for at least one membrane",
+        )
+    return ~is_validation, is_validation
+
+
+def check_particles(joined: Joined, is_training: np.ndarray) -> None:
+    """Check that the training part holds particles of every output.
+
+    Raises
+    ------
+    InputError
+        When an output has no point nearer to a particle than the cap.
+    """
+    near = (joined.labels[is_training] < joined.meta["cap"]).sum(axis=0)
+    for group, n_near in zip(joined.meta["classes"], near, strict=True):
+        if n_near == 0:
+            raise InputError(
+                f"training: no point near a particle of class {' or '.join(group)}",
+                remedy="annotate such particles on a training membrane, or name other classes "
+                "(config: label_points.classes)",
+            )
+
+
+def to_samples(joined: Joined, is_chosen: np.ndarray, device: torch.device) -> Samples:
+    """Return the chosen points' boxes and labels on a device.
+
+    Raises
+    ------
+    InputError
+        When a box holds a value that is not a number; names the membrane.
+    """
+    n = int(is_chosen.sum())
+    shape = joined.sources[0].boxes.shape[1:]
+    is_large = 4 * n * int(np.prod(shape)) > HALF_PRECISION_BYTES
+    boxes = torch.empty((n, *shape), dtype=torch.float16 if is_large else torch.float32)
+    done, first = 0, 0
+    for source, rows in zip(joined.sources, joined.rows, strict=True):
+        chosen = is_chosen[first : first + len(rows)]
+        membrane = joined.membrane[first : first + len(rows)][chosen]
+        first += len(rows)
+        picked = rows[chosen]
+        for start in range(0, len(picked), 4096):
+            block = np.array(source.boxes[picked[start : start + 4096]])
+            bad = np.flatnonzero(~np.isfinite(block).all(axis=(1, 2, 3)))
+            if len(bad):
+                name = joined.names[membrane[start + bad[0]]]
+                raise InputError(
+                    f"{source.where}, membrane {name}: a box holds a value that is not a number",
+                    remedy="is the tomogram damaged, or masked with NaN?",
+                )
+            boxes[done : done + len(block)] = torch.from_numpy(block)
+            done += len(block)
+    labels = torch.from_numpy(joined.labels[is_chosen])
+    return Samples(boxes.to(device), labels.to(device))
+
+
+def describe_training(
+    joined: Joined, parts: tuple[np.ndarray, np.ndarray], recipe: Recipe, progress: Progress
+) -> dict:
+    """Return what the card of a model says of its training; no paths and no times."""
+    is_training, is_validation = parts
+    names = np.array(joined.names, dtype=object)
+    row = progress.history[progress.best_epoch - 1]
+    losses = {name: row[name] for name in ("training_loss", "validation_loss")}
+    used = dataclasses.asdict(recipe)
+    for name in ("box_shape", "box_centre", "normalisation"):  # the card has them already
+        del used[name]
+    return {
+        "membranes": sorted(names[np.unique(joined.membrane[is_training])]),
+        "n_boxes": int(is_training.sum()),
+        "n_validation_boxes": int(is_validation.sum()),
+        "epoch": progress.best_epoch,
+        **{name: None if v is None else round(v, 6) for name, v in losses.items()},
+        "recipe": used,
+        "labels": joined.meta["provenance"]["parameters"],
+    }

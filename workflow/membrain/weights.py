@@ -1,0 +1,208 @@
+"""Weights of a network and the card that says what they were made for.
+
+``NAME.safetensors`` holds the tensors, ``NAME.json`` beside it the card. Neither can run code when
+read. The card's checksum ties the two together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from . import __version__
+from .errors import InputError, Problems
+from .files import atomic_path, read_json, write_json
+from .network import NETWORKS, NORMALISATIONS, build_network
+
+FORMAT = "membrain-flow weights 1"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a reader of weights has to know.
+
+    Attributes
+    ----------
+    pixel_size_angstrom : float, of the boxes
+    classes : tuple of tuples of str
+        Names of the classes that each output measures the distance to.
+    contrast : ``dark`` or ``bright``, protein in the boxes
+    normalisation : str, of each box, see `network.normalise_boxes`
+    box_shape, box_centre : (3,) along k, i, j, voxels
+    cap, threshold : float, working voxel
+        Largest distance in the labels; distance below which a point counts as near a particle.
+    network : str
+    training : dict, what the weights were trained on and how
+    version : str, of the program
+    sha256 : str, of the weights file
+    """
+
+    pixel_size_angstrom: float
+    classes: tuple[tuple[str, ...], ...]
+    contrast: str = "dark"
+    normalisation: str = "tomogram"
+    box_shape: tuple[int, ...] = (12, 12, 12)
+    box_centre: tuple[float, ...] = (6, 6, 6)
+    cap: float = 7.0
+    threshold: float = 3.0
+    network: str = "membrain"
+    training: dict = field(default_factory=dict)
+    version: str = __version__
+    sha256: str = ""
+
+    def build(self) -> nn.Module:
+        """Return the network that this card describes, with fresh weights."""
+        return build_network(self.network, len(self.classes), self.box_shape)
+
+
+def card_path(weights: str | Path) -> Path:
+    """Return the place of the card of a weights file."""
+    return Path(weights).with_suffix(".json")
+
+
+def _checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_weights(path: str | Path, tensors: Mapping[str, Tensor], card: Card) -> Card:
+    """Write tensors and card; return the card with its checksum.
+
+    Parameters
+    ----------
+    path : path, ends in ``.safetensors``
+    tensors : mapping of names to tensors, a network's ``state_dict()``
+    card : Card
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise InputError(f"{path}: name of a weights file", expected="an ending .safetensors")
+    with atomic_path(path) as temporary:
+        save_file({k: t.detach().cpu().contiguous() for k, t in tensors.items()}, temporary)
+        card = Card(**{**_content(card), "sha256": _checksum(temporary)})
+    write_json(card_path(path), {"format": FORMAT, **asdict(card)})
+    return card
+
+
+def _content(card: Card) -> dict:
+    return {f.name: getattr(card, f.name) for f in fields(card)}
+
+
+def _is_numbers(value: object, n: int) -> bool:
+    return isinstance(value, list) and len(value) == n and all(_is_number(v) for v in value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_classes(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) > 0
+        and all(isinstance(g, list) and g and all(isinstance(c, str) for c in g) for g in value)
+    )
+
+
+RULES = {
+    "network": (lambda v: v in NETWORKS, f"one of {', '.join(NETWORKS)}"),
+    "box_shape": (lambda v: _is_numbers(v, 3) and min(v) >= 5, "three sizes of 5 or more"),
+    "box_centre": (lambda v: _is_numbers(v, 3), "three numbers"),
+    "pixel_size_angstrom": (lambda v: _is_number(v) and v > 0, "a number above 0"),
+    "contrast": (lambda v: v in ("dark", "bright"), "dark or bright"),
+    "normalisation": (lambda v: v in NORMALISATIONS, f"one of {', '.join(NORMALISATIONS)}"),
+    "classes": (_is_classes, "a list of lists of class names, one per output"),
+    "cap": (lambda v: _is_number(v) and v > 0, "a number above 0"),
+    "threshold": (lambda v: _is_number(v) and v > 0, "a number above 0"),
+    "training": (lambda v: isinstance(v, dict), "an object"),
+    "version": (lambda v: isinstance(v, str), "text"),
+    "sha256": (lambda v: isinstance(v, str), "text"),
+}
+
+
+def read_card(weights: str | Path) -> Card:
+    """Return the card of a weights file, checked.
+
+    Raises
+    ------
+    InputError
+        When the card is absent, of another format, or an entry is missing or out of range.
+    """
+    path = card_path(weights)
+    if not path.is_file():
+        raise InputError(
+            f"{weights}: no card beside it",
+            expected=f"{path.name}, which tells pixel size, box, contrast and classes",
+            remedy="copy both files, or make them with import_weights or train_model",
+        )
+    content = read_json(path)
+    found = content.pop("format", None) if isinstance(content, dict) else None
+    if found != FORMAT:
+        raise InputError(f"{path}: format of the card", found=repr(found), expected=repr(FORMAT))
+    problems = Problems()
+    for name, (is_right, expected) in RULES.items():
+        if name not in content:
+            problems.add(f"{path}: entry '{name}' is missing", expected=expected)
+        elif not is_right(content[name]):
+            problems.add(f"{path}: entry '{name}'", found=repr(content[name]), expected=expected)
+    problems.raise_if_any(f"{path}: {len(problems.errors)} mistakes")
+    values = {name: content[name] for name in RULES}
+    for name in ("box_shape", "box_centre"):
+        values[name] = tuple(values[name])
+    values["classes"] = tuple(tuple(group) for group in values["classes"])
+    return Card(**values)
+
+
+def read_weights(path: str | Path) -> tuple[nn.Module, Card]:
+    """Return the network of a weights file, in evaluation mode, and its card.
+
+    Raises
+    ------
+    InputError
+        When the file is absent, damaged or changed since the card was written, has no valid card,
+        or does not hold the network that the card names.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file", expected="weights, a .safetensors file")
+    card = read_card(path)
+    checksum = _checksum(path)
+    if checksum != card.sha256:
+        raise InputError(
+            f"{path}: not the file that its card describes",
+            found=f"sha256 {checksum[:12]}...",
+            expected=f"{card.sha256[:12]}...",
+            remedy="copy the weights and the card again, together",
+        )
+    try:
+        tensors = load_file(path)
+    except SafetensorError as error:
+        raise InputError(f"{path}: unreadable", found=error, expected="safetensors") from None
+    return load_into(card.build(), tensors, path).eval(), card
+
+
+def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -> nn.Module:
+    """Fill a network with tensors and return it.
+
+    Raises
+    ------
+    InputError
+        When a tensor is missing, superfluous or of another shape; names the first of each.
+    """
+    expected = {name: tuple(t.shape) for name, t in network.state_dict().items()}
+    found = {name: tuple(t.shape) for name, t in tensors.items()}
+    if found != expected:
+        differing = sorted(n for n in expected.keys() | found if expected.get(n) != found.get(n))
+        name = differing[0]
+        raise InputError(
+            f"{path}: {len(differing)} tensors do not fit the network, the first is '{name}'",
+            found=f"shape {found[name]}" if name in found else "nothing",
+            expected=f"shape {expected[name]}" if name in expected else "no such tensor",
+        )
+    network.load_state_dict(tensors)
+    return network

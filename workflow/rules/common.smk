@@ -1,0 +1,214 @@
+# In: the configuration and the two sheets. Out: names, batches and settings for every rule.
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+ROOT = Path(workflow.basedir)
+sys.path.insert(0, str(ROOT / "workflow"))
+
+from membrain import schemas, sheets, sourcecode
+from membrain.errors import InputError, Problems
+
+
+def load_config(given):
+    """Return the configuration, checked against the closed schema and completed with defaults."""
+    where = ", ".join(map(str, workflow.configfiles)) or "configuration"
+    schema = schemas.load_schema("config")
+    problems = Problems()
+    schemas.check(schemas.validator_of(schema), given, where, problems)
+    problems.raise_if_any(f"{where}: {len(problems.errors)} mistakes")
+    return schemas.with_defaults(schema, given)
+
+
+def find_model(options, membranes, tomograms):
+    """Return the weights file, its card (None: to be trained) and the working pixel size."""
+    if options["model"] == "train":
+        rows = [row for row in membranes if row.split == "train"]
+        if not rows:
+            raise InputError(
+                f"{options['membranes']}: no row with split 'train'",
+                expected="at least one annotated membrane, as config key 'model' says 'train'",
+            )
+        pixel_size = options["train_model"]["pixel_size_angstrom"]
+        return (
+            RESULTS / "train_model/model.safetensors",
+            None,
+            pixel_size or pixel_size_of(tomograms[rows[0].tomogram]),
+        )
+    path = ROOT / PRETRAINED if options["model"] == "pretrained" else Path(options["model"])
+    card = path.with_suffix(".json")
+    for file in (path, card):
+        if not file.is_file():
+            raise InputError(
+                f"config key 'model': {file} not found",
+                expected="'pretrained', 'train', or a .safetensors file with its .json card beside it",
+            )
+    content = json.loads(card.read_text())
+    return path, content, content["pixel_size_angstrom"]
+
+
+def pixel_size_of(row):
+    """Return the pixel size of a tomogram: the sheet's, or else its header's."""
+    if row.pixel_size:
+        return row.pixel_size
+    from membrain import volumes
+
+    return volumes.open_volume(row.path).require_pixel_size()
+
+
+def stop(error):
+    """End with one message and exit code 2, as for every mistake of the input."""
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(2)
+
+
+PRETRAINED = "resources/weights/simulated.safetensors"
+
+if not workflow.configfiles and Path("config/config.yaml").is_file():
+
+    configfile: "config/config.yaml"
+
+
+try:
+    OPTIONS = load_config(config)
+    RESULTS = Path(OPTIONS["results"])
+    TOMOGRAMS = sheets.read_tomograms(OPTIONS["tomograms"])
+    MEMBRANES = sheets.read_membranes(OPTIONS["membranes"], TOMOGRAMS)
+    BATCHES = sheets.group_batches(MEMBRANES, OPTIONS["membranes_per_job"])
+    MODEL, CARD, PIXEL_SIZE = find_model(OPTIONS, MEMBRANES, TOMOGRAMS)
+except InputError as error:
+    stop(error)
+
+TRAINING = CARD is None
+BOX = CARD or {"box_shape": [12, 12, 12], "box_centre": [6, 6, 6], "contrast": "dark"}
+USED_TOMOGRAMS = sorted({tomogram for tomogram, _ in BATCHES})
+STATUS_STEPS = (
+    "sample_points",
+    "extract_subvolumes",
+    "score_points",
+    "cluster_points",
+    "orient_particles",
+)
+
+# the interpreter that runs Snakemake has the packages, unless conda environments bring their own
+USES_CONDA = any("conda" in str(m).lower() for m in workflow.deployment_settings.deployment_method)
+STEP = f"{'python' if USES_CONDA else sys.executable} {ROOT / 'workflow/step.py'}"
+
+
+wildcard_constraints:
+    tomogram=r"[A-Za-z0-9][A-Za-z0-9._+-]*",
+    batch=r"[A-Za-z0-9][A-Za-z0-9._+-]*",
+
+
+def code(verb):
+    """Return a hash of a step's source: a changed step runs again, a changed comment does not."""
+    return sourcecode.code_hash(verb)
+
+
+def settings(step):
+    """Return the configuration of one step."""
+    return OPTIONS[step]
+
+
+def flags(options, names=None):
+    """Return options as command-line flags; None and false are left out, lists are spread."""
+    out = []
+    for name in names or options:
+        value, flag = options[name], f"--{name.replace('_', '-')}"
+        if value is None or value is False:
+            continue
+        if value is True:
+            out.append(flag)
+        elif isinstance(value, (list, tuple)):
+            out.append(f"{flag} {' '.join(map(str, value))}")
+        else:
+            out.append(f"{flag} {value}")
+    return " ".join(out)
+
+
+def batch_rows(wildcards):
+    """Return the sheet's rows of a batch."""
+    return BATCHES[wildcards.tomogram, wildcards.batch]
+
+
+def batch_names(wildcards):
+    """Return the names of a batch's membranes."""
+    return [row.membrane for row in batch_rows(wildcards)]
+
+
+def batch_sides(wildcards):
+    """Return what the sheet says of a batch's sides and labels: a change runs the batch again."""
+    return [f"{r.membrane} {r.label} {r.side} {r.side_point}" for r in batch_rows(wildcards)]
+
+
+def batch_masks(wildcards):
+    """Return the mask files of a batch, and the annotations where they decide the side."""
+    rows = batch_rows(wildcards)
+    files = [row.mask for row in rows]
+    files += [file for r in rows if r.side == "annotations" for file in (r.annotations, r.mesh) if file]
+    return list(dict.fromkeys(map(str, files)))
+
+
+def batch_annotations(wildcards):
+    """Return the annotation files (and meshes) of a batch."""
+    files = [file for r in batch_rows(wildcards) for file in (r.annotations, r.mesh) if file]
+    return list(dict.fromkeys(map(str, files)))
+
+
+def tomogram_file(wildcards):
+    """Return the volume of a tomogram."""
+    return str(TOMOGRAMS[wildcards.tomogram].path)
+
+
+def per_batch(pattern, tomogram=None, keep=lambda batch: True):
+    """Return one path per batch, of one tomogram or of all."""
+    return [
+        str(RESULTS / pattern.format(tomogram=t, batch=b))
+        for t, b in BATCHES
+        if tomogram in (None, t) and keep(b)
+    ]
+
+
+def per_tomogram(pattern):
+    """Return one path per tomogram that has membranes."""
+    return [str(RESULTS / pattern.format(tomogram=t)) for t in USED_TOMOGRAMS]
+
+
+def batch_size(wildcards):
+    """Return the number of membranes of a batch, for memory and time."""
+    return len(batch_rows(wildcards))
+
+
+def is_training(batch):
+    """Say whether a batch holds training or validation membranes."""
+    return batch.startswith("train")
+
+
+def has_annotations():
+    """Say whether anything can be evaluated."""
+    return any(row.annotations for row in MEMBRANES)
+
+
+def particle_outputs():
+    """Return the particle files, all and per tomogram."""
+    heatmaps = per_tomogram("heatmaps/{tomogram}") if settings("export_particles")["heatmaps"] else []
+    return [
+        RESULTS / "particles.csv",
+        RESULTS / "particles.star",
+        RESULTS / "import.star",
+        *per_tomogram("particles/{tomogram}.star"),
+        *heatmaps,
+    ]
+
+
+def evaluation_outputs():
+    """Return the evaluation's files, none without annotations."""
+    names = ("metrics.json", "membranes.csv") if has_annotations() else ()
+    return [RESULTS / "evaluation" / name for name in names]
+
+
+def final_outputs():
+    """Return everything that a whole run makes."""
+    return [*particle_outputs(), *evaluation_outputs(), RESULTS / "status.tsv"]

@@ -1,0 +1,107 @@
+# In: scores of points. Out: particles with position and orientation, in the field's formats.
+
+
+rule cluster_points:
+    """Particle positions by mean shift of the well-scored points."""
+    input:
+        scores=rules.score_points.output.scores,
+    output:
+        clusters=RESULTS / "cluster_points/{tomogram}/{batch}.npz",
+        status=RESULTS / "cluster_points/{tomogram}/{batch}.status.tsv",
+    params:
+        code=code("cluster_points"),
+        pixel_size=PIXEL_SIZE,
+        flags=flags(settings("cluster_points")),
+    log:
+        RESULTS / "logs/cluster_points/{tomogram}/{batch}.log",
+    benchmark:
+        RESULTS / "benchmarks/cluster_points/{tomogram}/{batch}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=lambda wildcards, attempt: (5 + batch_size(wildcards)) * attempt,
+    shell:
+        "{STEP} cluster_points --scores {input.scores:q} --pixel-size-angstrom {params.pixel_size}"
+        " {params.flags} --threads {threads} --output {output.clusters:q} --status {output.status:q}"
+        " > {log:q} 2>&1"
+
+
+rule orient_particles:
+    """Normal, in-plane axis and Euler angles of each particle."""
+    input:
+        scores=rules.score_points.output.scores,
+        clusters=rules.cluster_points.output.clusters,
+    output:
+        particles=RESULTS / "orient_particles/{tomogram}/{batch}.tsv",
+        status=RESULTS / "orient_particles/{tomogram}/{batch}.status.tsv",
+    params:
+        code=code("orient_particles"),
+        flags=flags(settings("orient_particles")),
+    log:
+        RESULTS / "logs/orient_particles/{tomogram}/{batch}.log",
+    benchmark:
+        RESULTS / "benchmarks/orient_particles/{tomogram}/{batch}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    shell:
+        "{STEP} orient_particles --scores {input.scores:q} --clusters {input.clusters:q}"
+        " {params.flags} --output {output.particles:q} --status {output.status:q} > {log:q} 2>&1"
+
+
+rule export_tomogram:
+    """STAR file and heatmaps of one tomogram."""
+    input:
+        particles=lambda w: per_batch("orient_particles/{tomogram}/{batch}.tsv", w.tomogram),
+        scores=lambda w: per_batch("score_points/{tomogram}/{batch}.npz", w.tomogram),
+        info=rules.inspect_tomogram.output.info,
+    output:
+        star=RESULTS / "particles/{tomogram}.star",
+        heatmaps=directory(RESULTS / "heatmaps/{tomogram}"),
+    params:
+        code=code("export_particles"),
+        flags=flags(settings("export_particles"), ("coordinates", "centre", "prior")),
+    log:
+        RESULTS / "logs/export_particles/{tomogram}.log",
+    benchmark:
+        RESULTS / "benchmarks/export_particles/{tomogram}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    shell:
+        "{STEP} export_particles --particles {input.particles:q} --infos {input.info:q}"
+        " --scores {input.scores:q} {params.flags} --star {output.star:q}"
+        " --vtp-dir {output.heatmaps:q} > {log:q} 2>&1"
+
+
+rule export_particles:
+    """All particles of the data set in one table and one STAR file."""
+    input:
+        particles=per_batch("orient_particles/{tomogram}/{batch}.tsv"),
+        infos=per_tomogram("inspect_tomogram/{tomogram}.json"),
+        stars=per_tomogram("particles/{tomogram}.star"),
+    output:
+        csv=RESULTS / "particles.csv",
+        star=RESULTS / "particles.star",
+        list=RESULTS / "import.star",
+    params:
+        code=code("export_particles"),
+        flags=flags(settings("export_particles"), ("coordinates", "centre", "prior")),
+    log:
+        RESULTS / "logs/export_particles.log",
+    benchmark:
+        RESULTS / "benchmarks/export_particles.tsv"
+    conda:
+        "../../envs/core.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    shell:
+        "{STEP} export_particles --particles {input.particles:q} --infos {input.infos:q}"
+        " {params.flags} --csv {output.csv:q} --star {output.star:q} --import-list {output.list:q}"
+        " > {log:q} 2>&1"

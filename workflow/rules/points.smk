@@ -1,0 +1,94 @@
+# In: tomograms and masks. Out: points and normals, and boxes aligned to them.
+
+
+rule inspect_tomogram:
+    """Header, pixel size and grey values, streamed."""
+    input:
+        volume=tomogram_file,
+    output:
+        info=RESULTS / "inspect_tomogram/{tomogram}.json",
+    params:
+        code=code("inspect_tomogram"),
+        pixel_size=lambda w: flags({"pixel_size_angstrom": TOMOGRAMS[w.tomogram].pixel_size}),
+        flags=flags(settings("inspect_tomogram")),
+    log:
+        RESULTS / "logs/inspect_tomogram/{tomogram}.log",
+    benchmark:
+        RESULTS / "benchmarks/inspect_tomogram/{tomogram}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=lambda wildcards, attempt: 15 * attempt,
+    shell:
+        "{STEP} inspect_tomogram --tomogram {wildcards.tomogram} --path {input.volume:q}"
+        " {params.pixel_size} {params.flags} --output {output.info:q} > {log:q} 2>&1"
+
+
+rule sample_points:
+    """Points and normals on the picked sides of a batch of membranes."""
+    input:
+        info=rules.inspect_tomogram.output.info,
+        masks=batch_masks,
+    output:
+        points=RESULTS / "sample_points/{tomogram}/{batch}.npz",
+        status=RESULTS / "sample_points/{tomogram}/{batch}.status.tsv",
+    params:
+        code=code("sample_points"),
+        sides=batch_sides,
+        membranes=batch_names,
+        pixel_size=PIXEL_SIZE,
+        seed=OPTIONS["seed"],
+        flags=flags(settings("sample_points")),
+    log:
+        RESULTS / "logs/sample_points/{tomogram}/{batch}.log",
+    benchmark:
+        RESULTS / "benchmarks/sample_points/{tomogram}/{batch}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 2
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: (5 + batch_size(wildcards)) * attempt,
+    shell:
+        "{STEP} sample_points --sheet {OPTIONS[membranes]:q} --tomogram {wildcards.tomogram}"
+        " --membranes {params.membranes} --info {input.info:q}"
+        " --pixel-size-angstrom {params.pixel_size} --seed {params.seed} {params.flags}"
+        " --threads {threads} --output {output.points:q} --status {output.status:q}"
+        " > {log:q} 2>&1"
+
+
+rule extract_subvolumes:
+    """Boxes aligned to the normals, on the model's grid."""
+    input:
+        info=rules.inspect_tomogram.output.info,
+        points=rules.sample_points.output.points,
+        volume=tomogram_file,
+    output:
+        subvolumes=temp(RESULTS / "extract_subvolumes/{tomogram}/{batch}.npy"),
+        points=RESULTS / "extract_subvolumes/{tomogram}/{batch}.npz",
+        status=RESULTS / "extract_subvolumes/{tomogram}/{batch}.status.tsv",
+    params:
+        code=code("extract_subvolumes"),
+        pixel_size=PIXEL_SIZE,
+        box=flags({n: BOX[n] for n in ("box_shape", "box_centre")}),
+        contrast=BOX["contrast"],
+        flags=flags(settings("extract_subvolumes")),
+    log:
+        RESULTS / "logs/extract_subvolumes/{tomogram}/{batch}.log",
+    benchmark:
+        RESULTS / "benchmarks/extract_subvolumes/{tomogram}/{batch}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 2
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: (5 + batch_size(wildcards)) * attempt,
+        disk_mb=lambda wildcards: 200 * batch_size(wildcards),
+    shell:
+        "{STEP} extract_subvolumes --points {input.points:q} --path {input.volume:q}"
+        " --info {input.info:q} --pixel-size-angstrom {params.pixel_size} {params.box}"
+        " --model-contrast {params.contrast} {params.flags} --threads {threads}"
+        " --output-subvolumes {output.subvolumes:q} --output-points {output.points:q}"
+        " --status {output.status:q} > {log:q} 2>&1"

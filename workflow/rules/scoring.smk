@@ -1,0 +1,32 @@
+# In: boxes and a model. Out: the predicted distance of every point to the nearest particle.
+
+
+rule score_points:
+    """Run the network over the boxes of a batch."""
+    input:
+        points=rules.extract_subvolumes.output.points,
+        subvolumes=rules.extract_subvolumes.output.subvolumes,
+        model=MODEL,
+        card=Path(MODEL).with_suffix(".json"),
+    output:
+        scores=RESULTS / "score_points/{tomogram}/{batch}.npz",
+        status=RESULTS / "score_points/{tomogram}/{batch}.status.tsv",
+    params:
+        code=code("score_points"),
+        device=OPTIONS["device"],
+        flags=flags(settings("score_points")),
+    log:
+        RESULTS / "logs/score_points/{tomogram}/{batch}.log",
+    benchmark:
+        RESULTS / "benchmarks/score_points/{tomogram}/{batch}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 4
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: (5 + batch_size(wildcards)) * attempt,
+        gpu=1 if OPTIONS["device"] != "cpu" else 0,
+    shell:
+        "{STEP} score_points --points {input.points:q} --subvolumes {input.subvolumes:q}"
+        " --weights {input.model:q} --device {params.device} {params.flags} --threads {threads}"
+        " --output {output.scores:q} --status {output.status:q} > {log:q} 2>&1"

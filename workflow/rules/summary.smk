@@ -1,0 +1,80 @@
+# In: particles, annotations and what became of each membrane. Out: figures, and a last check.
+
+
+rule evaluate_particles:
+    """Precision, recall, F1 and angle errors against annotations."""
+    input:
+        particles=rules.export_particles.output.csv,
+        infos=per_tomogram("inspect_tomogram/{tomogram}.json"),
+        annotations=list(
+            dict.fromkeys(str(f) for r in MEMBRANES for f in (r.annotations, r.mesh) if f)
+        ),
+    output:
+        metrics=RESULTS / "evaluation/metrics.json",
+        membranes=RESULTS / "evaluation/membranes.csv",
+    params:
+        code=code("evaluate_particles"),
+        pixel_size=PIXEL_SIZE,
+        splits=[f"{r.tomogram}/{r.membrane}={r.split}" for r in MEMBRANES if r.annotations],
+        seed=OPTIONS["seed"],
+        flags=flags(settings("evaluate_particles")),
+    log:
+        RESULTS / "logs/evaluate_particles.log",
+    benchmark:
+        RESULTS / "benchmarks/evaluate_particles.tsv"
+    conda:
+        "../../envs/core.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    shell:
+        "{STEP} evaluate_particles --particles {input.particles:q}"
+        " --sheet {OPTIONS[membranes]:q} --infos {input.infos:q}"
+        " --pixel-size-angstrom {params.pixel_size} --seed {params.seed} {params.flags}"
+        " --metrics {output.metrics:q} --membranes {output.membranes:q} > {log:q} 2>&1"
+
+
+rule collect_status:
+    """One table of what became of each membrane in each step."""
+    input:
+        tables=[f for s in STATUS_STEPS for f in per_batch(s + "/{tomogram}/{batch}.status.tsv")],
+    output:
+        status=RESULTS / "status.tsv",
+    params:
+        code=code("collect_status"),
+    log:
+        RESULTS / "logs/collect_status.log",
+    conda:
+        "../../envs/core.yaml"
+    resources:
+        mem_mb=500,
+        runtime=5,
+    shell:
+        "{STEP} collect_status --status {input.tables:q} --output {output.status:q} > {log:q} 2>&1"
+
+
+rule check_status:
+    """End the run with the list of failures when more membranes failed than allowed."""
+    input:
+        final_outputs(),
+        status=rules.collect_status.output.status,
+    output:
+        touch(RESULTS / "logs/checked.txt"),
+    params:
+        allowed=OPTIONS["allow_failed"],
+    log:
+        RESULTS / "logs/check_status.log",
+    conda:
+        "../../envs/core.yaml"
+    localrule: True
+    shell:
+        "{STEP} collect_status --status {input.status:q} --check --allow-failed {params.allowed}"
+        " > {log:q} 2>&1"
+
+
+onsuccess:
+    summarise(sys.stdout)
+
+
+onerror:
+    summarise(sys.stdout)

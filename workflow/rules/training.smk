@@ -1,0 +1,67 @@
+# In: boxes and annotations of the membranes with split 'train' or 'validation'. Out: a model.
+
+
+rule label_points:
+    """Distance of each training point to the nearest annotated particle."""
+    input:
+        info=rules.inspect_tomogram.output.info,
+        points=rules.extract_subvolumes.output.points,
+        annotations=batch_annotations,
+    output:
+        labels=RESULTS / "label_points/{tomogram}/{batch}.npz",
+        status=RESULTS / "label_points/{tomogram}/{batch}.status.tsv",
+    params:
+        code=code("label_points"),
+        pixel_size=PIXEL_SIZE,
+        classes=json.dumps(settings("label_points")["classes"]),
+        flags=flags({k: v for k, v in settings("label_points").items() if k != "classes"}),
+    log:
+        RESULTS / "logs/label_points/{tomogram}/{batch}.log",
+    benchmark:
+        RESULTS / "benchmarks/label_points/{tomogram}/{batch}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    shell:
+        "{STEP} label_points --points {input.points:q} --sheet {OPTIONS[membranes]:q}"
+        " --tomogram {wildcards.tomogram} --info {input.info:q}"
+        " --pixel-size-angstrom {params.pixel_size} --classes {params.classes:q} {params.flags}"
+        " --output {output.labels:q} --status {output.status:q} > {log:q} 2>&1"
+
+
+rule train_model:
+    """Fit the network to the labelled boxes."""
+    input:
+        labels=per_batch("label_points/{tomogram}/{batch}.npz", keep=is_training),
+        subvolumes=per_batch("extract_subvolumes/{tomogram}/{batch}.npy", keep=is_training),
+    output:
+        model=RESULTS / "train_model/model.safetensors",
+        card=RESULTS / "train_model/model.json",
+        curves=RESULTS / "train_model/curves.csv",
+        picture=RESULTS / "train_model/curves.png",
+    params:
+        code=code("train_model"),
+        validation=[f"{r.tomogram}/{r.membrane}" for r in MEMBRANES if r.split == "validation"],
+        seed=OPTIONS["seed"],
+        device=OPTIONS["device"],
+        checkpoint=RESULTS / "train_model/checkpoint.pt",
+        flags=flags({k: v for k, v in settings("train_model").items() if k != "pixel_size_angstrom"}),
+    log:
+        RESULTS / "logs/train_model.log",
+    benchmark:
+        RESULTS / "benchmarks/train_model.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 8
+    resources:
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+        gpu=1 if OPTIONS["device"] != "cpu" else 0,
+    shell:
+        "{STEP} train_model --labels {input.labels:q} --subvolumes {input.subvolumes:q}"
+        " --validation {params.validation} --seed {params.seed} --device {params.device}"
+        " {params.flags} --threads {threads} --checkpoint {params.checkpoint:q}"
+        " --output {output.model:q} --curves {output.curves:q} --curves-png {output.picture:q}"
+        " > {log:q} 2>&1"
