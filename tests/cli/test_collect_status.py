@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from membrain.command import main
 from membrain.tables import STATUS_COLUMNS, Status
 

@@ -8,10 +8,11 @@ import json
 import mrcfile
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
+
 from membrain.command import main
 from membrain.particles import ParticleTable, concatenate_particles, empty_particles
 from membrain.rotations import relion_angles
-from scipy.spatial.transform import Rotation
 
 SHAPE = (40, 60, 80)
 

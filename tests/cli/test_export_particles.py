@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import starfile
+
 from membrain.command import main
 from membrain.particles import ParticleTable, empty_particles, read_particles
 from membrain.rotations import poses_from_axes, relion_angles

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+
 from membrain.command import main
 from membrain.weights import read_weights
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+
 from membrain.command import main
 from membrain.tables import PointTable, read_status
 

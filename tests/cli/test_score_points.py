@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+
 from membrain.command import main
 from membrain.network import MembrainNetwork
 from membrain.tables import PointTable, read_status

@@ -1,6 +1,7 @@
 import csv
 
 import pytest
+
 from membrain.command import main
 
 RECIPE = """

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from membrain.command import main
 from membrain.files import read_table
 from membrain.network import normalise_boxes

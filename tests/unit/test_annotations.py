@@ -7,6 +7,7 @@ from pathlib import Path
 import mrcfile
 import numpy as np
 import pytest
+
 from membrain.annotations import annotations_of_membrane, read_annotations
 from membrain.errors import InputError
 from membrain.sheets import MembraneRow

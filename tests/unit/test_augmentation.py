@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from membrain.augmentation import Augmentation, augment, crop_boxes
 from scipy import ndimage
+
+from membrain.augmentation import Augmentation, augment, crop_boxes
 
 PLAIN = Augmentation(rotation="none", flip=False, noise=0.0)
 

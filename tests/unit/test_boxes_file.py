@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from membrain.boxes_file import open_boxes
 from membrain.errors import InputError
 
@@ -33,7 +34,5 @@ def test_other_arrays_are_refused(tmp_path, array):
 
 def test_other_number_of_boxes_than_points_is_refused(tmp_path):
     np.save(tmp_path / "boxes.npy", np.zeros((2, 3, 3, 3), np.float32))
-    with pytest.raises(
-        InputError, match="of these points; found 2 boxes; expected 5"
-    ):
+    with pytest.raises(InputError, match="of these points; found 2 boxes; expected 5"):
         open_boxes(tmp_path / "boxes.npy", 5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mrcfile
 import numpy as np
 import pytest
+
 from membrain.cases import membrane_cases, nearest_membrane, working_voxel
 from membrain.errors import InputError
 from membrain.particles import empty_particles

@@ -6,8 +6,9 @@ import pickle
 
 import pytest
 import torch
-from membrain.checkpoints import Progress, fingerprint, resume, save
 from torch import nn
+
+from membrain.checkpoints import Progress, fingerprint, resume, save
 
 
 def parts(seed=0):

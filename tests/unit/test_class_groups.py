@@ -1,6 +1,7 @@
 """Groups of classes: read from JSON, or found from the annotations."""
 
 import pytest
+
 from membrain.class_groups import parse_classes, resolve_classes
 from membrain.errors import InputError
 

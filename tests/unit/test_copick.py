@@ -6,11 +6,12 @@ import json
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
+
 from membrain.errors import InputError
 from membrain.formats import copick
 from membrain.formats.base import Grid
 from membrain.rotations import poses_from_relion
-from scipy.spatial.transform import Rotation
 
 GRID = Grid(10.0)
 

@@ -1,6 +1,7 @@
 """Curves of a run."""
 
 import pytest
+
 from membrain.curves import draw_curves, write_curves
 from membrain.files import read_table
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from membrain.devices import choose_device, has_fast_bf16, set_up
 from membrain.errors import InputError
 

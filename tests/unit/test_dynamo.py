@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
+
 from membrain.errors import InputError
 from membrain.formats import dynamo
 from membrain.formats.base import Grid
 from membrain.rotations import dynamo_angles, poses_from_relion
-from scipy.spatial.transform import Rotation
 
 GRID = Grid(10.0)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
+
 from membrain.evaluation import Case, Settings, class_groups, evaluate_membrane
 from membrain.formats.base import Annotations
 from membrain.particles import ParticleTable
-from scipy.spatial.transform import Rotation
 
 AMBIGUOUS = frozenset({"uk", "unknown"})
 

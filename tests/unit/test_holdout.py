@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from membrain.errors import InputError
-from membrain.holdout import box_diagonal, hold_out
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
+
+from membrain.errors import InputError
+from membrain.holdout import box_diagonal, hold_out
 
 
 def strip(n=4000, extent=(3.0, 40.0, 200.0), seed=0):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from membrain.errors import InputError
 from membrain.formats.base import Annotations
 from membrain.labels import Labelling, belongs_to_side, label_membrane, nearest_distance

@@ -1,6 +1,7 @@
 """Learning rate over a run."""
 
 import pytest
+
 from membrain.learning_rate import one_cycle
 
 

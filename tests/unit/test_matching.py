@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+
 from membrain.matching import match_one_to_one, pairs_within
 
 

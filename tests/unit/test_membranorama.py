@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from membrain.errors import InputError
 from membrain.formats import membranorama
 from membrain.formats.base import Grid

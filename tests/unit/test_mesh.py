@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from membrain.errors import InputError
 from membrain.formats.mesh import read_obj
 

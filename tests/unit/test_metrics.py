@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+
 from membrain.evaluation import Case, Outcome, Settings, class_groups
 from membrain.formats.base import Annotations, no_annotations
 from membrain.metrics import (

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from membrain.errors import InputError
 from membrain.network import (
     MembrainNetwork,

@@ -3,6 +3,7 @@
 import mrcfile
 import numpy as np
 import pytest
+
 from membrain.errors import InputError
 from membrain.particle_shapes import (
     about_normal,

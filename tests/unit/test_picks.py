@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
+
 from membrain.errors import InputError
 from membrain.particles import empty_particles
 from membrain.picks import read_picks
-from scipy.spatial.transform import Rotation
 
 INFO = {"tomogram": "T1", "pixel_size_angstrom": 10.0, "shape": [40, 60, 80]}
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
+
 from membrain.errors import InputError
 from membrain.published import import_network, read_checkpoint, settings_of
-from torch import nn
 
 CHECKPOINT = Path(__file__).parents[2] / "../shared/data/thylakoid/Spinach_28mb_PSII.ckpt"
 LAYERS = (("conv1", 1, 0), ("conv1b", 32, 1), ("conv2", 32, 0), ("conv2b", 32, 1))

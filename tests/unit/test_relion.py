@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import starfile
+from scipy.spatial.transform import Rotation
+
 from membrain.annotations import read_annotations
 from membrain.errors import InputError
 from membrain.formats.relion import particle_blocks, write_import_list, write_particles
 from membrain.particles import ParticleTable, empty_particles
 from membrain.rotations import poses_from_relion, relion_angles
-from scipy.spatial.transform import Rotation
 
 INFOS = {
     "001": {"tomogram": "001", "shape": [40, 60, 80], "pixel_size_angstrom": 10.0},

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
+
 from membrain.errors import InputError
 from membrain.network import MembrainNetwork, normalise_boxes
 from membrain.scoring import check_boxes, compile_network, score_boxes
 from membrain.weights import Card
-from torch import nn
 
 CPU = torch.device("cpu")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import mrcfile
 import numpy as np
 import pytest
+
 from membrain.errors import InputError
 from membrain.rotations import poses_from_relion
 from membrain.sheets import read_membranes, read_tomograms

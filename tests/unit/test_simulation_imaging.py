@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from membrain.simulation.imaging import (
     apply_wedge,
     coloured_noise,

@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
+
 from membrain.errors import InputError
 from membrain.rotations import relion_angles
 from membrain.simulation.patches import Fold, Sheet

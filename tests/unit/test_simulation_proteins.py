@@ -1,6 +1,7 @@
 import mrcfile
 import numpy as np
 import pytest
+
 from membrain.errors import InputError
 from membrain.simulation.proteins import footprint_of, make_kind
 

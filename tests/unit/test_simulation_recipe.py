@@ -2,6 +2,7 @@ import copy
 from pathlib import Path
 
 import pytest
+
 from membrain.errors import InputError
 from membrain.simulation.recipe import complete_recipe, read_recipe
 from membrain.simulation.scene import build_scene

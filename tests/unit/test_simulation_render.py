@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from membrain.simulation.patches import Sheet
 from membrain.simulation.placement import Particle, Request, Room, generator, place_particles
 from membrain.simulation.proteins import make_kind

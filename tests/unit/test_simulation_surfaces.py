@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
+
 from membrain.errors import InputError
 from membrain.simulation.patches import Cylinder, Fold, Sheet
 from membrain.simulation.surfaces import Surface, make_surface, pose_from_axis
 from membrain.simulation.vesicles import Ellipsoid, Sphere, Torus
-from scipy.spatial import cKDTree
 
 PATCHES = {
     "sheet": Sheet((900.0, 600.0)),

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
+
 from membrain.errors import InputError
 from membrain.formats import star
 from membrain.formats.base import Grid
-from scipy.spatial.transform import Rotation
 
 CHLAMY = Path(__file__).parents[3] / "shared/data/others/chlamy_ps2.star"
 GRID = Grid(10.0, shape=(40, 60, 80), tomogram="001")

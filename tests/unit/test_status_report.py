@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from membrain.errors import InputError
 from membrain.status_report import (
     check_failures,

@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+
 from membrain import training
 from membrain.augmentation import Augmentation
 from membrain.errors import InputError

@@ -5,6 +5,7 @@ import logging
 import numpy as np
 import pytest
 import torch
+
 from membrain import training_data
 from membrain.errors import InputError
 from membrain.tables import PointTable

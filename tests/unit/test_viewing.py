@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+
 from membrain.particles import ParticleTable, empty_particles
 from membrain.tables import PointTable
 from membrain.viewing import output_names, write_heatmaps, write_particle_points

@@ -4,10 +4,11 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import save_file
+
 from membrain.errors import InputError
 from membrain.network import MembrainNetwork
 from membrain.weights import FORMAT, Card, card_path, read_card, read_weights, write_weights
-from safetensors.torch import save_file
 
 
 @pytest.fixture

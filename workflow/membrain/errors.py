@@ -22,7 +22,9 @@ class InputError(Exception):
     mask.mrc: unreadable; found 3 bytes; expected an MRC file
     """
 
-    def __init__(self, what: str, *, found: object = None, expected: object = None, remedy: str = ""):
+    def __init__(
+        self, what: str, *, found: object = None, expected: object = None, remedy: str = ""
+    ):
         parts = [what]
         if found is not None:
             parts.append(f"found {found}")
@@ -67,12 +69,15 @@ def suggest(name: str, known: Iterable[str]) -> str:
     Parameters
     ----------
     name : str
-        The unknown name.
+        The unknown name. Case does not count when it is compared.
     known : iterable of str
-        The names that are allowed.
+        The names that are allowed; the answer spells them as they stand here.
     """
     known = list(known)
-    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+    spelling: dict[str, str] = {}
+    for candidate in known:
+        spelling.setdefault(candidate.lower(), candidate)
+    near = difflib.get_close_matches(name.lower(), spelling, n=1, cutoff=0.5)
     if near:
-        return f"did you mean '{near[0]}'?"
+        return f"did you mean '{spelling[near[0]]}'?"
     return f"known are {', '.join(sorted(known))}"

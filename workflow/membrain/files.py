@@ -63,7 +63,10 @@ def read_arrays(path: str | Path) -> tuple[dict, dict[str, np.ndarray]]:
         When the file is absent, damaged, or not one of this program's.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as handle:  # np.load leaves a damaged file open
+            archive = np.load(handle, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise ValueError("a single array")
             arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise InputError(f"{path}: no such file", remedy="run the step that makes it") from None
@@ -103,10 +106,16 @@ def read_json(path: str | Path) -> dict:
 
 
 def write_table(
-    path: str | Path, columns: Iterable[str], rows: Iterable[Iterable[object]], delimiter: str = "\t"
+    path: str | Path,
+    columns: Iterable[str],
+    rows: Iterable[Iterable[object]],
+    delimiter: str = "\t",
 ) -> None:
     """Write a text table with a header line; no rows give a valid, empty table."""
-    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
+    with (
+        atomic_path(path) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as handle,
+    ):
         writer = csv.writer(handle, delimiter=delimiter, lineterminator="\n")
         writer.writerow(list(columns))
         writer.writerows(rows)
@@ -124,7 +133,9 @@ def read_table(path: str | Path, delimiter: str = "\t") -> tuple[list[str], list
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as handle:
-            lines = [(i, line) for i, line in enumerate(handle, 1) if line.strip() and line[0] != "#"]
+            lines = [
+                (i, line) for i, line in enumerate(handle, 1) if line.strip() and line[0] != "#"
+            ]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: unreadable", found=getattr(error, "strerror", error)) from None
     if not lines:

@@ -48,7 +48,11 @@ def _expected(error: ValidationError) -> str:
 
 
 def check(
-    validator: Draft202012Validator, content: Mapping, where: str, problems: Problems, noun: str = "key"
+    validator: Draft202012Validator,
+    content: Mapping,
+    where: str,
+    problems: Problems,
+    noun: str = "key",
 ) -> None:
     """Note every violation of a schema in `problems`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,13 @@ from .errors import InputError, Problems, suggest
 from .files import read_table
 from .schemas import check, load_schema, validator_of
 
-NUMBERS = {"pixel_size_angstrom": float, "side_x": float, "side_y": float, "side_z": float, "label": int}
+NUMBERS = {
+    "pixel_size_angstrom": float,
+    "side_x": float,
+    "side_y": float,
+    "side_z": float,
+    "label": int,
+}
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,8 @@ def _convert(row: dict[str, str], where: str, problems: Problems) -> dict:
         if name in NUMBERS:
             try:
                 out[name] = NUMBERS[name](text)
+                if not math.isfinite(out[name]):
+                    raise ValueError(text)
             except ValueError:
                 kind = "a whole number" if NUMBERS[name] is int else "a number"
                 problems.add(f"{where}: column '{name}'", found=repr(text), expected=kind)
@@ -174,7 +183,9 @@ def read_membranes(
             problems.add(f"{where}: unknown tomogram '{key[0]}'", remedy=suggest(key[0], known))
         if row.get("split") in ("train", "validation") and "annotations" not in row:
             problems.add(f"{where}: split '{row['split']}' needs a file in column 'annotations'")
-        paths = {name: folder / row[name] for name in ("mask", "annotations", "mesh") if name in row}
+        paths = {
+            name: folder / row[name] for name in ("mask", "annotations", "mesh") if name in row
+        }
         for name, file in paths.items():
             if must_exist and not files.setdefault(file, file.is_file()):
                 problems.add(f"{where}: {name} file not found", found=file)
@@ -196,7 +207,9 @@ def read_membranes(
     return out
 
 
-def select_membranes(path: str | Path, tomogram: str, membranes: Sequence[str]) -> list[MembraneRow]:
+def select_membranes(
+    path: str | Path, tomogram: str, membranes: Sequence[str]
+) -> list[MembraneRow]:
     """Return the rows of the named membranes of one tomogram, in the order of the names.
 
     Raises
@@ -234,7 +247,9 @@ def group_batches(
     for row in rows:
         role = "train" if row.split in ("train", "validation") else "batch"
         if row.batch:
-            out[row.tomogram, f"pinned-{row.batch}" if role == "batch" else f"train-{row.batch}"].append(row)
+            out[
+                row.tomogram, f"pinned-{row.batch}" if role == "batch" else f"train-{row.batch}"
+            ].append(row)
         else:
             free[row.tomogram, role].append(row)
     for (tomogram, role), members in free.items():

@@ -27,16 +27,22 @@ def _parsed(path: Path) -> tuple[str, frozenset[str]]:
     folder = own[:-1]  # relative imports start here
     found: set[str] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.level or str(node.module).startswith("membrain")):
+        if isinstance(node, ast.ImportFrom) and (
+            node.level or str(node.module).startswith("membrain")
+        ):
             if node.level:
-                base = folder[: len(folder) - node.level + 1] + tuple((node.module or "").split("."))
+                base = folder[: len(folder) - node.level + 1] + tuple(
+                    (node.module or "").split(".")
+                )
             else:
                 base = tuple(node.module.split("."))[1:]
             base = tuple(part for part in base if part)
             found.add(".".join(base))
             found.update(".".join((*base, alias.name)) for alias in node.names)
         elif isinstance(node, ast.Import):
-            found.update(a.name.partition(".")[2] for a in node.names if a.name.startswith("membrain."))
+            found.update(
+                a.name.partition(".")[2] for a in node.names if a.name.startswith("membrain.")
+            )
         body = getattr(node, "body", None)
         if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and body:
             if ast.get_docstring(node, clean=False) is not None:

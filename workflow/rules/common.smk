@@ -1,13 +1,15 @@
 # In: the configuration and the two sheets. Out: names, batches and settings for every rule.
 
 import json
-import logging
+import os
+import shlex
 import sys
 from pathlib import Path
 
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "workflow"))
 
+import summary
 from membrain import schemas, sheets, sourcecode
 from membrain.errors import InputError, Problems
 
@@ -55,7 +57,7 @@ def pixel_size_of(row):
         return row.pixel_size
     from membrain import volumes
 
-    return volumes.open_volume(row.path).require_pixel_size()
+    return volumes.resolve_pixel_size(volumes.read_header(row.path))
 
 
 def stop(error):
@@ -94,7 +96,10 @@ STATUS_STEPS = (
 
 # the interpreter that runs Snakemake has the packages, unless conda environments bring their own
 USES_CONDA = any("conda" in str(m).lower() for m in workflow.deployment_settings.deployment_method)
-STEP = f"{'python' if USES_CONDA else sys.executable} {ROOT / 'workflow/step.py'}"
+PYTHON = "python" if USES_CONDA else shlex.quote(sys.executable)
+
+# in every rule `step VERB --flag ...` means `python workflow/step.py VERB --flag ...`
+shell.prefix(f'step() ( exec {PYTHON} {shlex.quote(str(ROOT / "workflow/step.py"))} "$@" ); ')
 
 
 wildcard_constraints:
@@ -147,7 +152,9 @@ def batch_masks(wildcards):
     """Return the mask files of a batch, and the annotations where they decide the side."""
     rows = batch_rows(wildcards)
     files = [row.mask for row in rows]
-    files += [file for r in rows if r.side == "annotations" for file in (r.annotations, r.mesh) if file]
+    files += [
+        file for r in rows if r.side == "annotations" for file in (r.annotations, r.mesh) if file
+    ]
     return list(dict.fromkeys(map(str, files)))
 
 
@@ -186,6 +193,15 @@ def is_training(batch):
     return batch.startswith("train")
 
 
+def status_tables():
+    """Return the status tables of every batch and step."""
+    tables = [f"{step}/{{tomogram}}/{{batch}}.status.tsv" for step in STATUS_STEPS]
+    files = [file for table in tables for file in per_batch(table)]
+    if TRAINING:
+        files += per_batch("label_points/{tomogram}/{batch}.status.tsv", keep=is_training)
+    return files
+
+
 def has_annotations():
     """Say whether anything can be evaluated."""
     return any(row.annotations for row in MEMBRANES)
@@ -193,7 +209,9 @@ def has_annotations():
 
 def particle_outputs():
     """Return the particle files, all and per tomogram."""
-    heatmaps = per_tomogram("heatmaps/{tomogram}") if settings("export_particles")["heatmaps"] else []
+    heatmaps = (
+        per_tomogram("heatmaps/{tomogram}") if settings("export_particles")["heatmaps"] else []
+    )
     return [
         RESULTS / "particles.csv",
         RESULTS / "particles.star",

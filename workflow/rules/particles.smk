@@ -8,10 +8,6 @@ rule cluster_points:
     output:
         clusters=RESULTS / "cluster_points/{tomogram}/{batch}.npz",
         status=RESULTS / "cluster_points/{tomogram}/{batch}.status.tsv",
-    params:
-        code=code("cluster_points"),
-        pixel_size=PIXEL_SIZE,
-        flags=flags(settings("cluster_points")),
     log:
         RESULTS / "logs/cluster_points/{tomogram}/{batch}.log",
     benchmark:
@@ -21,8 +17,12 @@ rule cluster_points:
     resources:
         mem_mb=2000,
         runtime=lambda wildcards, attempt: (5 + batch_size(wildcards)) * attempt,
+    params:
+        code=code("cluster_points"),
+        pixel_size=PIXEL_SIZE,
+        flags=flags(settings("cluster_points")),
     shell:
-        "{STEP} cluster_points --scores {input.scores:q} --pixel-size-angstrom {params.pixel_size}"
+        "step cluster_points --scores {input.scores:q} --pixel-size-angstrom {params.pixel_size}"
         " {params.flags} --threads {threads} --output {output.clusters:q} --status {output.status:q}"
         " > {log:q} 2>&1"
 
@@ -35,9 +35,6 @@ rule orient_particles:
     output:
         particles=RESULTS / "orient_particles/{tomogram}/{batch}.tsv",
         status=RESULTS / "orient_particles/{tomogram}/{batch}.status.tsv",
-    params:
-        code=code("orient_particles"),
-        flags=flags(settings("orient_particles")),
     log:
         RESULTS / "logs/orient_particles/{tomogram}/{batch}.log",
     benchmark:
@@ -47,9 +44,14 @@ rule orient_particles:
     resources:
         mem_mb=1000,
         runtime=15,
+    params:
+        code=code("orient_particles"),
+        pixel_size=PIXEL_SIZE,
+        flags=flags(settings("orient_particles")),
     shell:
-        "{STEP} orient_particles --scores {input.scores:q} --clusters {input.clusters:q}"
-        " {params.flags} --output {output.particles:q} --status {output.status:q} > {log:q} 2>&1"
+        "step orient_particles --scores {input.scores:q} --clusters {input.clusters:q}"
+        " --pixel-size-angstrom {params.pixel_size} {params.flags}"
+        " --output {output.particles:q} --status {output.status:q} > {log:q} 2>&1"
 
 
 rule export_tomogram:
@@ -61,9 +63,6 @@ rule export_tomogram:
     output:
         star=RESULTS / "particles/{tomogram}.star",
         heatmaps=directory(RESULTS / "heatmaps/{tomogram}"),
-    params:
-        code=code("export_particles"),
-        flags=flags(settings("export_particles"), ("coordinates", "centre", "prior")),
     log:
         RESULTS / "logs/export_particles/{tomogram}.log",
     benchmark:
@@ -73,8 +72,11 @@ rule export_tomogram:
     resources:
         mem_mb=2000,
         runtime=15,
+    params:
+        code=code("export_particles"),
+        flags=flags(settings("export_particles"), ("coordinates", "centre", "prior")),
     shell:
-        "{STEP} export_particles --particles {input.particles:q} --infos {input.info:q}"
+        "step export_particles --particles {input.particles:q} --infos {input.info:q}"
         " --scores {input.scores:q} {params.flags} --star {output.star:q}"
         " --vtp-dir {output.heatmaps:q} > {log:q} 2>&1"
 
@@ -89,9 +91,6 @@ rule export_particles:
         csv=RESULTS / "particles.csv",
         star=RESULTS / "particles.star",
         list=RESULTS / "import.star",
-    params:
-        code=code("export_particles"),
-        flags=flags(settings("export_particles"), ("coordinates", "centre", "prior")),
     log:
         RESULTS / "logs/export_particles.log",
     benchmark:
@@ -101,7 +100,10 @@ rule export_particles:
     resources:
         mem_mb=2000,
         runtime=15,
+    params:
+        code=code("export_particles"),
+        flags=flags(settings("export_particles"), ("coordinates", "centre", "prior")),
     shell:
-        "{STEP} export_particles --particles {input.particles:q} --infos {input.infos:q}"
+        "step export_particles --particles {input.particles:q} --infos {input.infos:q}"
         " {params.flags} --csv {output.csv:q} --star {output.star:q} --import-list {output.list:q}"
         " > {log:q} 2>&1"

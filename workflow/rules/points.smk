@@ -7,10 +7,6 @@ rule inspect_tomogram:
         volume=tomogram_file,
     output:
         info=RESULTS / "inspect_tomogram/{tomogram}.json",
-    params:
-        code=code("inspect_tomogram"),
-        pixel_size=lambda w: flags({"pixel_size_angstrom": TOMOGRAMS[w.tomogram].pixel_size}),
-        flags=flags(settings("inspect_tomogram")),
     log:
         RESULTS / "logs/inspect_tomogram/{tomogram}.log",
     benchmark:
@@ -21,8 +17,12 @@ rule inspect_tomogram:
     resources:
         mem_mb=1000,
         runtime=lambda wildcards, attempt: 15 * attempt,
+    params:
+        code=code("inspect_tomogram"),
+        pixel_size=lambda w: flags({"pixel_size_angstrom": TOMOGRAMS[w.tomogram].pixel_size}),
+        flags=flags(settings("inspect_tomogram")),
     shell:
-        "{STEP} inspect_tomogram --tomogram {wildcards.tomogram} --path {input.volume:q}"
+        "step inspect_tomogram --tomogram {wildcards.tomogram} --path {input.volume:q}"
         " {params.pixel_size} {params.flags} --output {output.info:q} > {log:q} 2>&1"
 
 
@@ -34,13 +34,6 @@ rule sample_points:
     output:
         points=RESULTS / "sample_points/{tomogram}/{batch}.npz",
         status=RESULTS / "sample_points/{tomogram}/{batch}.status.tsv",
-    params:
-        code=code("sample_points"),
-        sides=batch_sides,
-        membranes=batch_names,
-        pixel_size=PIXEL_SIZE,
-        seed=OPTIONS["seed"],
-        flags=flags(settings("sample_points")),
     log:
         RESULTS / "logs/sample_points/{tomogram}/{batch}.log",
     benchmark:
@@ -51,8 +44,16 @@ rule sample_points:
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: (5 + batch_size(wildcards)) * attempt,
+    params:
+        code=code("sample_points"),
+        sheet=OPTIONS["membranes"],
+        sides=batch_sides,
+        membranes=batch_names,
+        pixel_size=PIXEL_SIZE,
+        seed=OPTIONS["seed"],
+        flags=flags(settings("sample_points")),
     shell:
-        "{STEP} sample_points --sheet {OPTIONS[membranes]:q} --tomogram {wildcards.tomogram}"
+        "step sample_points --sheet {params.sheet:q} --tomogram {wildcards.tomogram}"
         " --membranes {params.membranes} --info {input.info:q}"
         " --pixel-size-angstrom {params.pixel_size} --seed {params.seed} {params.flags}"
         " --threads {threads} --output {output.points:q} --status {output.status:q}"
@@ -69,12 +70,6 @@ rule extract_subvolumes:
         subvolumes=temp(RESULTS / "extract_subvolumes/{tomogram}/{batch}.npy"),
         points=RESULTS / "extract_subvolumes/{tomogram}/{batch}.npz",
         status=RESULTS / "extract_subvolumes/{tomogram}/{batch}.status.tsv",
-    params:
-        code=code("extract_subvolumes"),
-        pixel_size=PIXEL_SIZE,
-        box=flags({n: BOX[n] for n in ("box_shape", "box_centre")}),
-        contrast=BOX["contrast"],
-        flags=flags(settings("extract_subvolumes")),
     log:
         RESULTS / "logs/extract_subvolumes/{tomogram}/{batch}.log",
     benchmark:
@@ -86,8 +81,14 @@ rule extract_subvolumes:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: (5 + batch_size(wildcards)) * attempt,
         disk_mb=lambda wildcards: 200 * batch_size(wildcards),
+    params:
+        code=code("extract_subvolumes"),
+        pixel_size=PIXEL_SIZE,
+        box=flags({n: BOX[n] for n in ("box_shape", "box_centre")}),
+        contrast=BOX["contrast"],
+        flags=flags(settings("extract_subvolumes")),
     shell:
-        "{STEP} extract_subvolumes --points {input.points:q} --path {input.volume:q}"
+        "step extract_subvolumes --points {input.points:q} --path {input.volume:q}"
         " --info {input.info:q} --pixel-size-angstrom {params.pixel_size} {params.box}"
         " --model-contrast {params.contrast} {params.flags} --threads {threads}"
         " --output-subvolumes {output.subvolumes:q} --output-points {output.points:q}"

@@ -11,10 +11,6 @@ rule score_points:
     output:
         scores=RESULTS / "score_points/{tomogram}/{batch}.npz",
         status=RESULTS / "score_points/{tomogram}/{batch}.status.tsv",
-    params:
-        code=code("score_points"),
-        device=OPTIONS["device"],
-        flags=flags(settings("score_points")),
     log:
         RESULTS / "logs/score_points/{tomogram}/{batch}.log",
     benchmark:
@@ -26,7 +22,11 @@ rule score_points:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: (5 + batch_size(wildcards)) * attempt,
         gpu=1 if OPTIONS["device"] != "cpu" else 0,
+    params:
+        code=code("score_points"),
+        device=OPTIONS["device"],
+        flags=flags(settings("score_points")),
     shell:
-        "{STEP} score_points --points {input.points:q} --subvolumes {input.subvolumes:q}"
+        "step score_points --points {input.points:q} --subvolumes {input.subvolumes:q}"
         " --weights {input.model:q} --device {params.device} {params.flags} --threads {threads}"
         " --output {output.scores:q} --status {output.status:q} > {log:q} 2>&1"

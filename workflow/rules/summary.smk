@@ -12,12 +12,6 @@ rule evaluate_particles:
     output:
         metrics=RESULTS / "evaluation/metrics.json",
         membranes=RESULTS / "evaluation/membranes.csv",
-    params:
-        code=code("evaluate_particles"),
-        pixel_size=PIXEL_SIZE,
-        splits=[f"{r.tomogram}/{r.membrane}={r.split}" for r in MEMBRANES if r.annotations],
-        seed=OPTIONS["seed"],
-        flags=flags(settings("evaluate_particles")),
     log:
         RESULTS / "logs/evaluate_particles.log",
     benchmark:
@@ -27,9 +21,16 @@ rule evaluate_particles:
     resources:
         mem_mb=2000,
         runtime=15,
+    params:
+        code=code("evaluate_particles"),
+        sheet=OPTIONS["membranes"],
+        pixel_size=PIXEL_SIZE,
+        splits=[f"{r.tomogram}/{r.membrane}={r.split}" for r in MEMBRANES if r.annotations],
+        seed=OPTIONS["seed"],
+        flags=flags(settings("evaluate_particles")),
     shell:
-        "{STEP} evaluate_particles --particles {input.particles:q}"
-        " --sheet {OPTIONS[membranes]:q} --infos {input.infos:q}"
+        "step evaluate_particles --particles {input.particles:q}"
+        " --sheet {params.sheet:q} --infos {input.infos:q}"
         " --pixel-size-angstrom {params.pixel_size} --seed {params.seed} {params.flags}"
         " --metrics {output.metrics:q} --membranes {output.membranes:q} > {log:q} 2>&1"
 
@@ -37,11 +38,9 @@ rule evaluate_particles:
 rule collect_status:
     """One table of what became of each membrane in each step."""
     input:
-        tables=[f for s in STATUS_STEPS for f in per_batch(s + "/{tomogram}/{batch}.status.tsv")],
+        tables=status_tables(),
     output:
         status=RESULTS / "status.tsv",
-    params:
-        code=code("collect_status"),
     log:
         RESULTS / "logs/collect_status.log",
     conda:
@@ -49,8 +48,10 @@ rule collect_status:
     resources:
         mem_mb=500,
         runtime=5,
+    params:
+        code=code("collect_status"),
     shell:
-        "{STEP} collect_status --status {input.tables:q} --output {output.status:q} > {log:q} 2>&1"
+        "step collect_status --status {input.tables:q} --output {output.status:q} > {log:q} 2>&1"
 
 
 rule check_status:
@@ -60,21 +61,18 @@ rule check_status:
         status=rules.collect_status.output.status,
     output:
         touch(RESULTS / "logs/checked.txt"),
-    params:
-        allowed=OPTIONS["allow_failed"],
     log:
         RESULTS / "logs/check_status.log",
+    localrule: True
     conda:
         "../../envs/core.yaml"
-    localrule: True
+    params:
+        allowed=OPTIONS["allow_failed"],
     shell:
-        "{STEP} collect_status --status {input.status:q} --check --allow-failed {params.allowed}"
+        "step collect_status --status {input.status:q} --check --allow-failed {params.allowed}"
         " > {log:q} 2>&1"
 
 
 onsuccess:
-    summarise(sys.stdout)
-
-
-onerror:
-    summarise(sys.stdout)
+    if "MEMBRAIN_NO_SUMMARY" not in os.environ:
+        summary.main([str(RESULTS)])

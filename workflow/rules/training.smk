@@ -10,11 +10,6 @@ rule label_points:
     output:
         labels=RESULTS / "label_points/{tomogram}/{batch}.npz",
         status=RESULTS / "label_points/{tomogram}/{batch}.status.tsv",
-    params:
-        code=code("label_points"),
-        pixel_size=PIXEL_SIZE,
-        classes=json.dumps(settings("label_points")["classes"]),
-        flags=flags({k: v for k, v in settings("label_points").items() if k != "classes"}),
     log:
         RESULTS / "logs/label_points/{tomogram}/{batch}.log",
     benchmark:
@@ -24,8 +19,14 @@ rule label_points:
     resources:
         mem_mb=2000,
         runtime=15,
+    params:
+        code=code("label_points"),
+        sheet=OPTIONS["membranes"],
+        pixel_size=PIXEL_SIZE,
+        classes=json.dumps(settings("label_points")["classes"]),
+        flags=flags({k: v for k, v in settings("label_points").items() if k != "classes"}),
     shell:
-        "{STEP} label_points --points {input.points:q} --sheet {OPTIONS[membranes]:q}"
+        "step label_points --points {input.points:q} --sheet {params.sheet:q}"
         " --tomogram {wildcards.tomogram} --info {input.info:q}"
         " --pixel-size-angstrom {params.pixel_size} --classes {params.classes:q} {params.flags}"
         " --output {output.labels:q} --status {output.status:q} > {log:q} 2>&1"
@@ -41,13 +42,6 @@ rule train_model:
         card=RESULTS / "train_model/model.json",
         curves=RESULTS / "train_model/curves.csv",
         picture=RESULTS / "train_model/curves.png",
-    params:
-        code=code("train_model"),
-        validation=[f"{r.tomogram}/{r.membrane}" for r in MEMBRANES if r.split == "validation"],
-        seed=OPTIONS["seed"],
-        device=OPTIONS["device"],
-        checkpoint=RESULTS / "train_model/checkpoint.pt",
-        flags=flags({k: v for k, v in settings("train_model").items() if k != "pixel_size_angstrom"}),
     log:
         RESULTS / "logs/train_model.log",
     benchmark:
@@ -59,8 +53,17 @@ rule train_model:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=lambda wildcards, attempt: 120 * attempt,
         gpu=1 if OPTIONS["device"] != "cpu" else 0,
+    params:
+        code=code("train_model"),
+        validation=[f"{r.tomogram}/{r.membrane}" for r in MEMBRANES if r.split == "validation"],
+        seed=OPTIONS["seed"],
+        device=OPTIONS["device"],
+        checkpoint=RESULTS / "train_model/checkpoint.pt",
+        flags=flags(
+            {k: v for k, v in settings("train_model").items() if k != "pixel_size_angstrom"}
+        ),
     shell:
-        "{STEP} train_model --labels {input.labels:q} --subvolumes {input.subvolumes:q}"
+        "step train_model --labels {input.labels:q} --subvolumes {input.subvolumes:q}"
         " --validation {params.validation} --seed {params.seed} --device {params.device}"
         " {params.flags} --threads {threads} --checkpoint {params.checkpoint:q}"
         " --output {output.model:q} --curves {output.curves:q} --curves-png {output.picture:q}"

@@ -15,5 +15,4 @@ VERBS = {
     "export_particles": "particles.csv, RELION 5 STAR files and VTP for ParaView",
     "evaluate_particles": "precision, recall, F1 and angle errors against annotations",
     "collect_status": "one table of what became of each membrane",
-    "build_report": "one HTML page with pictures of the whole run",
 }

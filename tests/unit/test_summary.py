@@ -1,0 +1,78 @@
+"""The short summary after a run."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import summary
+
+COLUMNS = ("tomogram", "membrane", "step", "status", "n", "message")
+
+
+def rows(*cells):
+    return [dict(zip(COLUMNS, row, strict=True)) for row in cells]
+
+
+STATUS = rows(
+    ("T1", "M1", "sample_points", "ok", "9", ""),
+    ("T1", "M1", "cluster_points", "ok", "2", ""),
+    ("T1", "M2", "sample_points", "ok", "9", ""),
+    ("T1", "M2", "cluster_points", "empty", "0", ""),
+    ("T2", "M1", "sample_points", "failed", "0", "mask is empty"),
+)
+METRICS = {
+    "radius_voxel": 4.5,
+    "overall": {
+        "n_annotated": 200,
+        "strict": {"precision": 0.98, "recall": 0.96, "f1": 0.97},
+        "paper": {"precision": 0.99, "recall": 0.97, "f1": 0.981},
+        "in_plane_error_degree": {"mean": 4.0, "median": 3.25},
+        "normal_error_degree": {"mean": 2.0, "median": None},
+    },
+}
+
+
+def test_worst_step_decides_outcome_of_membrane():
+    assert summary.count_outcomes(STATUS) == {"ok": 1, "empty": 1, "failed": 1}
+
+
+def test_lines_hold_counts_failures_and_figures():
+    text = "\n".join(summary.summary_lines(STATUS, 2, METRICS))
+    assert "1 ok, 1 empty, 1 failed" in text
+    assert "T2/M1, sample_points: mask is empty" in text
+    assert "particles     2" in text
+    assert "strict F1     0.970  (precision 0.980, recall 0.960; 200 annotated" in text
+    assert "paper F1      0.981" in text
+    assert "in-plane 3.2, normal - degree" in text
+
+
+def test_without_annotations_only_counts():
+    assert summary.summary_lines([], 0, None) == [
+        "membranes     0 ok, 0 empty, 0 failed",
+        "particles     0",
+    ]
+
+
+def test_main_prints_existing_paths(tmp_path, capsys):
+    lines = ["\t".join(COLUMNS), *("\t".join(row.values()) for row in STATUS)]
+    (tmp_path / "status.tsv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "particles.csv").write_text("tomogram,x_voxel\nT1,1\nT1,2\nT1,3\n")
+    (tmp_path / "evaluation").mkdir()
+    (tmp_path / "evaluation/metrics.json").write_text(json.dumps(METRICS))
+    assert summary.main([str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "particles     3" in out
+    assert str(tmp_path / "particles.csv") in out
+    assert "particles.star" not in out
+
+
+def test_missing_results_end_in_one_line(tmp_path, capsys):
+    assert summary.main([str(tmp_path / "nowhere")]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+@pytest.mark.parametrize(("value", "text"), [(None, "-"), (0.5, "0.500")])
+def test_undefined_figure_is_a_dash(value, text):
+    assert summary._figure(value, 3) == text

@@ -1,0 +1,198 @@
+"""Sample points and normals on the picked sides of the membranes of a batch.
+
+Reads the masks that the sheet names and the tomogram's info file; writes one table of points (zyx,
+voxels of the tomogram file) with unit normals that point away from the membrane to the picked side,
+and what became of each membrane. Lengths are in voxels of the model's grid (--pixel-size-angstrom).
+
+  step.py sample_points --sheet membranes.tsv --tomogram T1 --membranes M1 M2 \\
+      --info results/inspect_tomogram/T1.json --output points.npz --status points.status.tsv
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    data = parser.add_argument_group("data")
+    data.add_argument("--sheet", type=Path, required=True, help="membranes.tsv")
+    data.add_argument("--tomogram", required=True, help="name of the tomogram in the sheet")
+    data.add_argument("--membranes", nargs="*", default=[], help="names; all of it when left out")
+    data.add_argument("--info", type=Path, required=True, help="JSON of inspect_tomogram")
+    data.add_argument("--output", type=Path, required=True, help="table of points, .npz")
+    data.add_argument("--status", type=Path, required=True, help="what became of each, .tsv")
+    options = parser.add_argument_group("sampling, lengths in voxels of the model's grid")
+    options.add_argument(
+        "--pixel-size-angstrom", type=float, default=0.0, help="model's; 0: the tomogram's own"
+    )
+    options.add_argument("--band-voxel", type=float, default=15.0, help="reach of candidates")
+    options.add_argument(
+        "--thinning-voxel", type=float, default=1.5, help="least distance of points"
+    )
+    options.add_argument("--edge-margin-voxel", type=float, default=4.0, help="left out at the rim")
+    options.add_argument(
+        "--rim-cosine", type=float, default=0.3, help="smaller cosine to the normal: no side"
+    )
+    options.add_argument("--voting-radius-voxel", type=float, default=40.0, help="0: no voting")
+    options.add_argument("--voting-decay-voxel", type=float, default=100.0, help="decay of votes")
+    options.add_argument("--seed", type=int, default=0, help="of the thinning")
+
+
+def _read_masks(rows: list, info: dict, status) -> dict:
+    """Return the voxels of each membrane by name; a file with many labels is read once."""
+    from collections import defaultdict
+
+    from ..masks import missing_label, read_label_voxels, read_voxels
+    from ..volumes import check_same_grid, read_header
+
+    files = defaultdict(list)
+    for row in rows:
+        files[row.mask].append(row)
+    out = {}
+    for path, members in files.items():
+        labelled = [row for row in members if row.label is not None]
+        found = None
+        for row in members:
+            with status.isolate(row.membrane):
+                if found is None:
+                    check_same_grid(
+                        read_header(path),
+                        info["shape"],
+                        info["pixel_size_angstrom"],
+                        info["origin_angstrom"],
+                        info["header_pixel_size_angstrom"],
+                    )
+                    labels = [r.label for r in labelled]
+                    found = read_label_voxels(path, labels, allow_missing=True) if labels else {}
+                if row.label is None:
+                    out[row.membrane] = read_voxels(path)
+                elif len(found[row.label]) == 0:
+                    raise missing_label(path, row.label)
+                else:
+                    out[row.membrane] = found[row.label]
+    return out
+
+
+def _annotated(row, info: dict):
+    """Return positions and normals (or None), zyx, of a membrane whose annotations tell the side."""
+    if row.side != "annotations":
+        return None, None
+    import numpy as np
+
+    from ..annotations import annotations_of_membrane
+    from ..rotations import poses_from_relion
+
+    known = annotations_of_membrane(row, info)
+    if known.angles is None or len(known.positions) == 0:
+        return known.positions, None
+    return known.positions, poses_from_relion(known.angles).apply(np.array([0.0, 0, 1]))[:, ::-1]
+
+
+def _sample(row, voxels, info: dict, args: argparse.Namespace) -> tuple[dict, str]:
+    """Return points and normals by side, and a short note for the status table."""
+    from ..points import sample_sides
+    from ..sides import choose_sides
+    from ..surfaces import orient_surface
+    from ..voting import vote_normals
+
+    scale = (args.pixel_size_angstrom or info["pixel_size_angstrom"]) / info["pixel_size_angstrom"]
+    surface = orient_surface(voxels, row.membrane)
+    if surface.conflict > 0.02:
+        log.warning(
+            "%s: %.0f %% of neighbouring normals disagree", row.membrane, 100 * surface.conflict
+        )
+    positions, normals = _annotated(row, info)
+    sides = choose_sides(
+        surface,
+        row.side,
+        point_xyz=row.side_point,
+        positions=positions,
+        normals=normals,
+        name=row.membrane,
+    )
+    sampled = sample_sides(
+        voxels,
+        surface,
+        sides,
+        band=scale * args.band_voxel,
+        thinning=scale * args.thinning_voxel,
+        edge_margin=scale * args.edge_margin_voxel,
+        rim_cosine=args.rim_cosine,
+        seed=args.seed,
+    )
+    out, notes = {}, ["closed" if surface.is_closed else "open"]
+    if surface.n_specks:
+        notes.append(f"{surface.n_specks} voxels in specks left out")
+    if surface.conflict > 0.02:
+        notes.append(f"sides uncertain: {surface.conflict:.0%} of neighbouring normals disagree")
+    for side, one in sampled.items():
+        voted = vote_normals(
+            one.points,
+            one.raw_normals,
+            one.reference,
+            radius=scale * args.voting_radius_voxel,
+            decay=scale * args.voting_decay_voxel,
+            min_length=scale * 4.0,
+        )
+        out[side] = one.points, voted
+        counts = one.counts
+        log.info("%s side %s: %d points kept, %s", row.membrane, side, len(voted), counts)
+        notes.append(f"side {side}: {len(voted)} points, {counts['edge']} dropped near the rim")
+    notes.append(f"{counts['rim']} rim points without a clear side dropped")
+    return out, "; ".join(notes)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Sample the membranes of a batch and write their points."""
+    import numpy as np
+    from tqdm import tqdm
+
+    from ..files import provenance, read_json
+    from ..sheets import select_membranes
+    from ..tables import PointTable, Status
+
+    info = read_json(args.info)
+    rows = select_membranes(args.sheet, args.tomogram, args.membranes)
+    status = Status(args.tomogram, "sample_points")
+    masks = _read_masks(rows, info, status)
+    parts = []
+    for number, row in enumerate(tqdm(rows, desc="membranes", disable=None)):
+        if row.membrane not in masks:
+            continue
+        with status.isolate(row.membrane):
+            by_side, note = _sample(row, masks[row.membrane], info, args)
+            for side, (points, normals) in by_side.items():
+                code = 0 if side == "a" else 1
+                parts.append(
+                    (points, normals, np.full(len(points), number), np.full(len(points), code))
+                )
+            status.record(row.membrane, sum(len(points) for points, _ in by_side.values()), note)
+    names = (
+        "pixel_size_angstrom",
+        "band_voxel",
+        "thinning_voxel",
+        "edge_margin_voxel",
+        "rim_cosine",
+    )
+    names += ("voting_radius_voxel", "voting_decay_voxel", "seed")
+    columns = [np.concatenate(c) for c in zip(*parts, strict=True)] if parts else None
+    empty = (np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0, dtype=int), np.zeros(0, dtype=int))
+    points, normals, membrane, side = columns or empty
+    PointTable(
+        points=points,
+        normals=normals,
+        membrane=membrane,
+        side=side,
+        membranes=tuple(row.membrane for row in rows),
+        tomogram=args.tomogram,
+        shape=tuple(info["shape"]),
+        pixel_size=info["pixel_size_angstrom"],
+        meta={"provenance": provenance("sample_points", {n: getattr(args, n) for n in names})},
+    ).write(args.output)
+    status.write(args.status)
+    log.info("%d points of %d membranes", len(points), len(rows))

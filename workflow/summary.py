@@ -1,0 +1,107 @@
+#!/usr/bin/env python
+"""Print what a run found, in some lines: ``python workflow/summary.py RESULTS``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from membrain.errors import InputError
+from membrain.files import read_table
+from membrain.status_report import failure_lines
+
+TO_LOOK_AT = (
+    ("particles.csv", "every particle: position, normal, angles, score"),
+    ("particles.star", "the same for RELION 5"),
+    ("heatmaps", "scored points and particles for ParaView (VTP)"),
+    ("evaluation/membranes.csv", "figures of each membrane"),
+    ("report.html", "the report"),
+    ("status.tsv", "what became of each membrane in each step"),
+)
+
+
+def count_outcomes(status: Sequence[Mapping[str, str]]) -> Counter[str]:
+    """Return how many membranes are ok, empty (nothing found in some step) and failed.
+
+    Parameters
+    ----------
+    status : sequence of mapping
+        Rows of ``status.tsv``, several of each membrane; the worst one counts.
+    """
+    found: dict[tuple[str, str], set[str]] = {}
+    for row in status:
+        found.setdefault((row["tomogram"], row["membrane"]), set()).add(row["status"])
+    order = ("failed", "empty", "ok")
+    return Counter(next(word for word in order if word in words) for words in found.values())
+
+
+def summary_lines(
+    status: Sequence[Mapping[str, str]], n_particles: int, metrics: Mapping | None
+) -> list[str]:
+    """Return the summary of a run as lines of text.
+
+    Parameters
+    ----------
+    status : sequence of mapping
+        Rows of ``status.tsv``.
+    n_particles : int
+    metrics : mapping or None
+        Content of ``evaluation/metrics.json``; None where nothing is annotated.
+    """
+    counts = count_outcomes(status)
+    outcomes = ", ".join(f"{counts[word]} {word}" for word in ("ok", "empty", "failed"))
+    lines = [f"membranes     {outcomes}"]
+    lines += [f"  {line}" for line in failure_lines(status)]
+    lines.append(f"particles     {n_particles}")
+    if metrics is None:
+        return lines
+    overall = metrics["overall"]
+    strict = overall["strict"]
+    lines.append(
+        f"strict F1     {_figure(strict['f1'], 3)}  (precision {_figure(strict['precision'], 3)}, "
+        f"recall {_figure(strict['recall'], 3)}; {overall['n_annotated']} annotated, "
+        f"within {metrics['radius_voxel']:g} voxels)"
+    )
+    lines.append(f"paper F1      {_figure(overall['paper']['f1'], 3)}")
+    in_plane, normal = (
+        _figure(overall[name]["median"], 1)
+        for name in ("in_plane_error_degree", "normal_error_degree")
+    )
+    lines.append(f"angle errors  in-plane {in_plane}, normal {normal} degree (median)")
+    return lines
+
+
+def path_lines(folder: Path) -> list[str]:
+    """Return the outputs worth a look that are there, with what each holds."""
+    there = [(folder / name, words) for name, words in TO_LOOK_AT if (folder / name).exists()]
+    width = max((len(str(path)) for path, _ in there), default=0)
+    return [f"{path!s:<{width}}  {words}" for path, words in there]
+
+
+def _figure(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the results of a run and print their summary."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("results", type=Path, help="output folder of the run")
+    folder = parser.parse_args(arguments).results
+    metrics = folder / "evaluation/metrics.json"
+    try:
+        status = read_table(folder / "status.tsv")[1]
+        n_particles = len(read_table(folder / "particles.csv")[1])
+        content = json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else None
+    except (InputError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print("", *summary_lines(status, n_particles, content), "", *path_lines(folder), sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
