@@ -149,7 +149,8 @@ def read_table(path: str | Path, delimiter: str = "\t") -> tuple[list[str], list
                 f"{path}, line {number}: wrong number of cells",
                 found=len(row),
                 expected=f"{len(columns)} ({', '.join(columns)})",
-                remedy=f"columns are separated by {'tabs' if delimiter == chr(9) else repr(delimiter)}",
+                remedy="columns are separated by "
+                + ("tabs" if delimiter == "\t" else repr(delimiter)),
             )
         rows.append({name: cell.strip() for name, cell in zip(columns, row, strict=True)})
     return columns, rows

@@ -18,9 +18,10 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from .pieces import connected_components
 from .rims import rim_nodes
 from .sides import SIDE_SIGNS
-from .surfaces import Surface
+from .surfaces import MIN_PIECE_VOXELS, Surface
 
 BLOCK_VOXEL = 4  # the band is first found in blocks of this edge
 LATTICE = 4  # one of so many far candidates is used; near ones all are
@@ -182,6 +183,7 @@ def sample_sides(
     Lamm et al. 2022, section on sampling: nearest mask voxel, connection as normal, band 15. The
     published program keeps the candidates at 0.5 to 8 voxels and thins at 1.5.
     """
+    voxels = np.concatenate(connected_components(voxels, MIN_PIECE_VOXELS))  # as the surface's
     points, connections, lengths = find_connections(voxels, band)
     _, near = cKDTree(surface.nodes).query(points)
     cosine = (connections * surface.normals[near]).sum(axis=1) / lengths

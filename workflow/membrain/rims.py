@@ -24,8 +24,8 @@ def rim_nodes(surface: Surface, margin_voxel: float) -> np.ndarray:
 
     Notes
     -----
-    Within a disc of radius r = 2 margin around a node, the sheet's centre of mass moves inwards when
-    the rim cuts the disc. For a straight rim at distance t r it moves by
+    Within a disc of radius r = 2 margin around a node, the sheet's centre of mass moves inwards
+    when the rim cuts the disc. For a straight rim at distance t r it moves by
     ``2/3 (1 - t^2)^1.5 / (pi - acos t + t sqrt(1 - t^2)) r``, which is 0.171 r at t = 1/2.
     """
     if margin_voxel <= 0:

@@ -64,7 +64,7 @@ def relion_angles(poses: Rotation) -> np.ndarray:
     Returns
     -------
     (n, 3) float64, degree
-        Intrinsic ZYZ angles of the inverse rotation, as `rlnAngleRot`, `rlnAngleTilt`, `rlnAnglePsi`.
+        Intrinsic ZYZ angles of the inverse rotation: `rlnAngleRot`, `rlnAngleTilt`, `rlnAnglePsi`.
 
     Notes
     -----

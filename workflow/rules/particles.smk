@@ -54,43 +54,44 @@ rule orient_particles:
         " --output {output.particles:q} --status {output.status:q} > {log:q} 2>&1"
 
 
-rule export_tomogram:
-    """STAR file and heatmaps of one tomogram."""
+rule export_heatmaps:
+    """Scored points and particles of one tomogram for ParaView."""
     input:
         particles=lambda w: per_batch("orient_particles/{tomogram}/{batch}.tsv", w.tomogram),
         scores=lambda w: per_batch("score_points/{tomogram}/{batch}.npz", w.tomogram),
         info=rules.inspect_tomogram.output.info,
     output:
-        star=RESULTS / "particles/{tomogram}.star",
         heatmaps=directory(RESULTS / "heatmaps/{tomogram}"),
+    params:
+        code=code("export_particles"),
     log:
-        RESULTS / "logs/export_particles/{tomogram}.log",
+        RESULTS / "logs/export_heatmaps/{tomogram}.log",
     benchmark:
-        RESULTS / "benchmarks/export_particles/{tomogram}.tsv"
+        RESULTS / "benchmarks/export_heatmaps/{tomogram}.tsv"
     conda:
         "../../envs/core.yaml"
     resources:
         mem_mb=2000,
         runtime=15,
-    params:
-        code=code("export_particles"),
-        flags=flags(settings("export_particles"), ("coordinates", "centre", "prior")),
     shell:
         "step export_particles --particles {input.particles:q} --infos {input.info:q}"
-        " --scores {input.scores:q} {params.flags} --star {output.star:q}"
-        " --vtp-dir {output.heatmaps:q} > {log:q} 2>&1"
+        " --scores {input.scores:q} --vtp-dir {output.heatmaps:q} > {log:q} 2>&1"
 
 
 rule export_particles:
-    """All particles of the data set in one table and one STAR file."""
+    """All particles in one table and one STAR file, and a STAR file of each tomogram."""
     input:
         particles=per_batch("orient_particles/{tomogram}/{batch}.tsv"),
         infos=per_tomogram("inspect_tomogram/{tomogram}.json"),
-        stars=per_tomogram("particles/{tomogram}.star"),
     output:
         csv=RESULTS / "particles.csv",
         star=RESULTS / "particles.star",
         list=RESULTS / "import.star",
+        stars=per_tomogram("particles/{tomogram}.star"),
+    params:
+        code=code("export_particles"),
+        folder=str(RESULTS / "particles"),
+        flags=flags(settings("export_particles"), ("coordinates", "centre", "prior")),
     log:
         RESULTS / "logs/export_particles.log",
     benchmark:
@@ -100,10 +101,7 @@ rule export_particles:
     resources:
         mem_mb=2000,
         runtime=15,
-    params:
-        code=code("export_particles"),
-        flags=flags(settings("export_particles"), ("coordinates", "centre", "prior")),
     shell:
         "step export_particles --particles {input.particles:q} --infos {input.infos:q}"
         " {params.flags} --csv {output.csv:q} --star {output.star:q} --import-list {output.list:q}"
-        " > {log:q} 2>&1"
+        " --star-dir {params.folder:q} > {log:q} 2>&1"

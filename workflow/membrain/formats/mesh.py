@@ -39,7 +39,8 @@ class Mesh:
         """Return the unit normal (3,) xyz of a face, averaged by area over its neighbourhood.
 
         Faces whose middle lies within `radius` of the point `centre` (3,) xyz and that look the
-        same way as `face` (less than 60 degrees apart) count: the far side of a thin membrane is out.
+        same way as `face` (less than 60 degrees apart) count: the far side of a thin membrane is
+        out.
         """
         areas = self.area_normals
         own = areas[face] / np.linalg.norm(areas[face])

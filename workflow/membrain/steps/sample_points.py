@@ -79,7 +79,7 @@ def _read_masks(rows: list, info: dict, status) -> dict:
 
 
 def _annotated(row, info: dict):
-    """Return positions and normals (or None), zyx, of a membrane whose annotations tell the side."""
+    """Return positions and normals (or None), zyx, where annotations tell the side."""
     if row.side != "annotations":
         return None, None
     import numpy as np
