@@ -120,9 +120,9 @@ def test_table_without_points(folder):
     assert table.membranes == ("M1",)
 
 
-def test_membrane_whose_points_all_lie_near_the_rim_is_empty(folder):
+def test_membrane_without_a_clear_point_is_empty(folder):
     write_sheet(folder, ("M1", "single.mrc"))
-    table, status = run(folder, "--edge-margin-voxel", "60")
+    table, status = run(folder, "--rim-cosine", "1.01")
     assert len(table) == 0
     assert status["M1"]["status"] == "empty"
 

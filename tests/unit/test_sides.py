@@ -33,6 +33,12 @@ def test_point_before_a_sheet(sheet, height, shift):
     assert choose_sides(sheet, "point", point_xyz=(*point[:2], 21.5 - height)) == ("b",)
 
 
+@pytest.mark.parametrize("x", [-140, 230])
+def test_far_point_seen_at_a_low_angle(sheet, x):
+    assert choose_sides(sheet, "point", point_xyz=(x, 35, 101.5)) == ("a",)
+    assert choose_sides(sheet, "point", point_xyz=(x, 35, -58.5)) == ("b",)
+
+
 @pytest.mark.parametrize("axis", [1, 2])
 def test_point_before_a_sheet_along_another_axis(axis):
     voxels = np.roll(np.argwhere(np.ones((4, 60, 80))) + [20, 5, 5], axis, axis=1)

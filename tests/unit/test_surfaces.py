@@ -96,11 +96,24 @@ def test_fold_keeps_one_side_all_along(legs):
     agree = (surface.normals * outward).sum(axis=1)
     assert np.all(agree > 0) or np.all(agree < 0)
     assert surface.conflict < 0.01
-    mean = surface.weights @ outward / surface.weights.sum()
-    # the mean normal names the short fold, the sign of the enclosure the long one
-    by_mean = np.linalg.norm(mean) >= 0.1 and not surface.is_closed
-    assert by_mean == (legs == 15)
-    assert np.sign(agree[0]) == (np.sign(mean[2]) if by_mean else 1)
+    # two legs and a bend enclose more than half: side a is the outside
+    assert surface.is_closed
+    assert (agree > 0).all()
+
+
+def test_wide_bend_is_named_by_its_mean_normal():
+    def bend(p):
+        return np.hypot(p[..., 0] - 5, p[..., 2] - 60) - 50
+
+    voxels = voxels_of(bend, (60, 70, 100))
+    voxels = voxels[(voxels[:, 0] > 38) & (voxels[:, 1] > 4)]
+    for turn, sign in ((voxels, 1), ((60, 70, 100) - voxels, -1)):
+        surface = orient_surface(turn)
+        assert not surface.is_closed
+        assert (surface.normals[:, 0] > 0).all()
+        outward = surface.nodes[:, 2] - (60 if sign == 1 else 40)
+        agree = (surface.normals[:, 2] * outward)[np.abs(outward) > 10]
+        assert (sign * agree > 0).all()
 
 
 def test_two_sheets_close_to_each_other_point_the_same_way():

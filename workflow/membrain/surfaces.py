@@ -8,7 +8,6 @@ are then made consistent, unless one is closed by itself and so has an outside.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +18,6 @@ from scipy.spatial import cKDTree
 from .errors import InputError
 from .masks import connected_components
 from .winding import enclosure_of
-
-log = logging.getLogger(__name__)
 
 CELL_VOXEL = 3  # edge of the cells; a segmented bilayer is 4 to 6 voxels thick
 PLANE_RADIUS_VOXEL = 7.0  # neighbourhood of the plane fit
