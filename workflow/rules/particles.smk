@@ -62,8 +62,6 @@ rule export_heatmaps:
         info=rules.inspect_tomogram.output.info,
     output:
         heatmaps=directory(RESULTS / "heatmaps/{tomogram}"),
-    params:
-        code=code("export_particles"),
     log:
         RESULTS / "logs/export_heatmaps/{tomogram}.log",
     benchmark:
@@ -73,6 +71,8 @@ rule export_heatmaps:
     resources:
         mem_mb=2000,
         runtime=15,
+    params:
+        code=code("export_particles"),
     shell:
         "step export_particles --particles {input.particles:q} --infos {input.info:q}"
         " --scores {input.scores:q} --vtp-dir {output.heatmaps:q} > {log:q} 2>&1"
@@ -88,10 +88,6 @@ rule export_particles:
         star=RESULTS / "particles.star",
         list=RESULTS / "import.star",
         stars=per_tomogram("particles/{tomogram}.star"),
-    params:
-        code=code("export_particles"),
-        folder=str(RESULTS / "particles"),
-        flags=flags(settings("export_particles"), ("coordinates", "centre", "prior")),
     log:
         RESULTS / "logs/export_particles.log",
     benchmark:
@@ -101,6 +97,10 @@ rule export_particles:
     resources:
         mem_mb=2000,
         runtime=15,
+    params:
+        code=code("export_particles"),
+        folder=str(RESULTS / "particles"),
+        flags=flags(settings("export_particles"), ("coordinates", "centre", "prior")),
     shell:
         "step export_particles --particles {input.particles:q} --infos {input.infos:q}"
         " {params.flags} --csv {output.csv:q} --star {output.star:q} --import-list {output.list:q}"
