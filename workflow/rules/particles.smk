@@ -99,7 +99,7 @@ rule export_particles:
         runtime=15,
     params:
         code=code("export_particles"),
-        folder=str(RESULTS / "particles"),
+        folder=lambda wildcards, output: Path(output.stars[0]).parent,
         flags=flags(settings("export_particles"), ("coordinates", "centre", "prior")),
     shell:
         "step export_particles --particles {input.particles:q} --infos {input.infos:q}"
