@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 from .class_groups import parse_classes, resolve_classes
 from .errors import InputError
 from .formats.base import Annotations
+from .misfits import what_would_fit
 from .particle_shapes import about_normal, metric_of, shape_of
 from .rotations import poses_from_relion
 
@@ -207,30 +208,20 @@ def check_near(points: np.ndarray, positions: np.ndarray, how: Labelling, where:
         f"{where}: the annotated particles do not lie on the membrane",
         found=f"half of the {len(positions)} are at least {far:.0f} working voxels from it",
         expected=f"within {FAR_WORKING_VOXEL:g}",
-        remedy=_what_would_fit(tree, positions, how),
+        remedy=_remedy(tree, positions, how),
     )
 
 
-def _what_would_fit(tree: cKDTree, positions: np.ndarray, how: Labelling) -> str:
+def _remedy(tree: cKDTree, positions: np.ndarray, how: Labelling) -> str:
     """Return in words the factor or offset that brings positions to the points, if there is one."""
 
-    def is_near(moved: np.ndarray) -> bool:
-        return float(np.median(tree.query(moved)[0])) <= 0.4 * FAR_WORKING_VOXEL * how.step
+    def near_share(moved: np.ndarray) -> float:
+        return float(np.mean(tree.query(moved)[0] <= 0.4 * FAR_WORKING_VOXEL * how.step))
 
-    if how.pixel_size > 0 and is_near(positions / how.pixel_size):
-        return f"divided by {how.pixel_size:g} they would fit (angstrom, not voxels?)"
-    factors = [*range(2, 17), *(1 / n for n in range(2, 17))]
-    for factor in factors:
-        if is_near(positions * factor):
-            word = f"multiplied by {factor}" if factor > 1 else f"divided by {round(1 / factor)}"
-            return f"{word} they would fit (another binning or unit?)"
-    if is_near(positions[:, ::-1]):
-        return "with x and z exchanged they would fit"
     shift = np.median(tree.data, axis=0) - np.median(positions, axis=0)
     for _ in range(30):
         moved = positions + shift
         shift = shift + np.median(tree.data[tree.query(moved)[1]] - moved, axis=0)
-    if is_near(positions + shift):
-        x, y, z = shift[::-1]
-        return f"moved by ({x:.0f}, {y:.0f}, {z:.0f}) voxels (x, y, z) they would fit (an origin?)"
-    return "is this the file of this membrane and this tomogram?"
+    shifts = [("an origin?", shift)]
+    found = what_would_fit(positions, near_share, 0.5, how.pixel_size, shifts)
+    return found[0] if found else "is this the file of this membrane and this tomogram?"

@@ -112,6 +112,50 @@ def covariance_from_numbers(numbers: Sequence[float]) -> np.ndarray:
     return covariance
 
 
+def shapes_from_options(
+    distance: str = "mahalanobis",
+    maps: Sequence[str] = (),
+    map_threshold: float | None = None,
+    map_axis: str = "z",
+    radii_angstrom: Sequence[float] | None = None,
+    covariance_angstrom2: Sequence[float] | None = None,
+) -> dict[str, np.ndarray]:
+    """Return the covariance of each class (lower case) that the options of a step name.
+
+    Parameters
+    ----------
+    distance : {"mahalanobis", "euclidean"}
+        Euclidean distances need no shape.
+    maps : sequence of str
+        ``CLASS=PATH``, or ``PATH`` for every class that has none of its own.
+    map_threshold, map_axis : see `covariance_from_map`
+    radii_angstrom, covariance_angstrom2 : of every class, in place of maps
+
+    Raises
+    ------
+    InputError
+        When the shape is given in several ways, or two maps of one class.
+    """
+    given = [bool(maps), radii_angstrom is not None, covariance_angstrom2 is not None]
+    if sum(given) > 1:
+        raise InputError("give one of --map, --radii-angstrom and --covariance-angstrom2")
+    if distance == "euclidean":
+        return {}
+    if radii_angstrom is not None:
+        return {ANY_CLASS: covariance_from_radii(radii_angstrom)}
+    if covariance_angstrom2 is not None:
+        return {ANY_CLASS: covariance_from_numbers(covariance_angstrom2)}
+    shapes: dict[str, np.ndarray] = {}
+    for text in maps:
+        name, _, path = text.rpartition("=")
+        if name.lower() in shapes:
+            raise InputError(f"--map: two maps for {name or 'every class'}", found=list(maps))
+        shapes[name.lower()] = covariance_from_map(path, map_threshold, map_axis)
+    if not shapes:
+        log.info("no shape given: distances are Euclidean")
+    return shapes
+
+
 def metric_of(covariance: np.ndarray) -> np.ndarray:
     """Return the matrix M of the distance ``sqrt(d^T M d)`` that a covariance C gives.
 

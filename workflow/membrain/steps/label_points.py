@@ -84,35 +84,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--status", required=True, metavar="TSV", help="status of each membrane")
 
 
-def _shapes(args: argparse.Namespace) -> dict:
-    """Return the covariance of each class; none for Euclidean distances."""
-    from .. import particle_shapes
-    from ..errors import InputError
-
-    given = [bool(args.map), args.radii_angstrom is not None, args.covariance_angstrom2 is not None]
-    if sum(given) > 1:
-        raise InputError("give one of --map, --radii-angstrom and --covariance-angstrom2")
-    if args.distance == "euclidean":
-        return {}
-    if args.radii_angstrom is not None:
-        shape = particle_shapes.covariance_from_radii(args.radii_angstrom)
-        return {particle_shapes.ANY_CLASS: shape}
-    if args.covariance_angstrom2 is not None:
-        shape = particle_shapes.covariance_from_numbers(args.covariance_angstrom2)
-        return {particle_shapes.ANY_CLASS: shape}
-    shapes = {}
-    for text in args.map:
-        name, _, path = text.rpartition("=")
-        if name.lower() in shapes:
-            raise InputError(f"--map: two maps for {name or 'every class'}", found=args.map)
-        shapes[name.lower()] = particle_shapes.covariance_from_map(
-            path, args.map_threshold, args.map_axis
-        )
-    if not shapes:
-        log.info("no shape given: distances are Euclidean")
-    return shapes
-
-
 def _resolve_classes(args: argparse.Namespace) -> list[list[str]]:
     """Return the groups of classes: the given ones, or those of the whole sheet's training rows."""
     from ..annotations import read_annotations
@@ -181,12 +152,21 @@ def _label(args: argparse.Namespace, table, info: dict, status) -> tuple:
     import numpy as np
 
     from ..labels import Labelling, label_membrane
+    from ..particle_shapes import shapes_from_options
     from ..sheets import select_membranes
 
     rows = select_membranes(args.sheet, args.tomogram, table.membranes)
     step = (args.pixel_size_angstrom or table.pixel_size) / table.pixel_size
     classes = _resolve_classes(args)
-    how = Labelling(classes, _shapes(args), args.cap_voxel, step, table.pixel_size)
+    shapes = shapes_from_options(
+        args.distance,
+        args.map,
+        args.map_threshold,
+        args.map_axis,
+        args.radii_angstrom,
+        args.covariance_angstrom2,
+    )
+    how = Labelling(classes, shapes, args.cap_voxel, step, table.pixel_size)
     find = _annotations(args, rows, info)
     labels = np.full((len(table), len(classes)), np.nan, dtype=np.float32)
     for index, name in enumerate(table.membranes):

@@ -1,0 +1,103 @@
+"""Which factor, order of axes or offset brings positions to where they belong.
+
+Positions that somebody wrote with another unit, pixel size, binning or origin lie nowhere near
+their membrane. The caller says how good a set of positions is; the usual mistakes are tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+Share = Callable[[np.ndarray], float]  # (n, 3) positions to 0 .. 1
+
+WHOLE_FACTORS = range(2, 17)  # binnings
+LARGEST_FACTOR = 8.0  # of two pixel sizes
+FACTOR_STEP = 0.005  # relative; finer steps are tried around the best
+CLEARLY_BETTER = 0.1  # by which an odd factor has to beat the usual mistakes
+
+
+def _usual_changes(
+    positions: np.ndarray, pixel_size: float, shifts: Sequence[tuple[str, np.ndarray]]
+) -> list[tuple[str, np.ndarray]]:
+    """Return the usual mistakes undone: words and moved positions."""
+    changes = []
+    if pixel_size > 0 and pixel_size != 1:
+        words = f"divided by {pixel_size:g} they would fit (angstrom, not voxels?)"
+        changes.append((words, positions / pixel_size))
+        words = f"multiplied by {pixel_size:g} they would fit (voxels, not angstrom?)"
+        changes.append((words, positions * pixel_size))
+    for n in WHOLE_FACTORS:
+        for word, factor in (("multiplied", float(n)), ("divided", 1 / n)):
+            words = f"{word} by {n} they would fit (another binning or unit?)"
+            changes.append((words, positions * factor))
+    changes.append(("with x and z exchanged they would fit", positions[:, ::-1]))
+    for words, shift in shifts:
+        x, y, z = np.asarray(shift)[::-1]
+        words = f"moved by ({x:.0f}, {y:.0f}, {z:.0f}) voxels (x, y, z) they would fit ({words})"
+        changes.append((words, positions + shift))
+    return changes
+
+
+def fitting_factor(positions: np.ndarray, share: Share) -> tuple[float, float]:
+    """Return the factor between 1/8 and 8 with the largest share, and that share.
+
+    Parameters
+    ----------
+    positions : (n, 3) float
+    share : function of (n, 3) positions
+        Part of them, 0 to 1, that lies where it should.
+    """
+    n_steps = int(np.log(LARGEST_FACTOR) / FACTOR_STEP)
+    best = 1.0
+    for factors in (
+        np.exp(np.arange(-n_steps, n_steps + 1) * FACTOR_STEP),
+        1 + 4 * FACTOR_STEP * np.linspace(-1, 1, 81),
+    ):
+        factors = best * factors
+        shares = np.array([share(positions * factor) for factor in factors])
+        tied = np.flatnonzero(shares == shares.max())
+        best = float(factors[tied[len(tied) // 2]])
+    return best, share(positions * best)
+
+
+def what_would_fit(
+    positions: np.ndarray,
+    share: Share,
+    enough: float,
+    pixel_size: float = 0.0,
+    shifts: Sequence[tuple[str, np.ndarray]] = (),
+) -> tuple[str, float] | None:
+    """Return in words what brings positions to where they belong, and the share that then fits.
+
+    Parameters
+    ----------
+    positions : (n, 3) float, zyx, voxel
+    share : function of (n, 3) positions
+        Part of them, 0 to 1, that lies where it should.
+    enough : float
+        Share from which a change counts as a fit.
+    pixel_size : float, angstrom per voxel; 0: not known
+    shifts : sequence of (words, (3,) float zyx voxel)
+        Offsets to try, with what they may come from.
+
+    Returns
+    -------
+    (str, float), or None where nothing fits
+        The best of: voxels taken for angstrom and the reverse, whole factors up to 16, x and z
+        exchanged, the given offsets, and any factor between 1/8 and 8.
+    """
+    positions = np.asarray(positions, dtype=np.float64).reshape(-1, 3)
+    if not len(positions):
+        return None
+    best, best_share = "", 0.0
+    for words, moved in _usual_changes(positions, pixel_size, shifts):
+        found = share(moved)
+        if found > best_share:
+            best, best_share = words, found
+    factor, found = fitting_factor(positions, share)
+    if found > best_share + CLEARLY_BETTER:
+        best = f"multiplied by {factor:.3g} they would fit (another pixel size?)"
+        best_share = found
+    return (best, best_share) if best_share >= enough else None
