@@ -13,13 +13,36 @@ import numpy as np
 Share = Callable[[np.ndarray], float]  # (n, 3) positions to 0 .. 1
 
 WHOLE_FACTORS = range(2, 17)  # binnings
+NANOMETRE = 10.0  # angstrom
 LARGEST_FACTOR = 8.0  # of two pixel sizes
 FACTOR_STEP = 0.005  # relative; finer steps are tried around the best
 CLEARLY_BETTER = 0.1  # by which an odd factor has to beat the usual mistakes
 
 
+def _other_axes(positions: np.ndarray, shape: Sequence[int] | None) -> list[tuple[str, np.ndarray]]:
+    """Return positions with axes in another order, or mirrored in the tomogram."""
+    changes = []
+    for first, second in (("x", "z"), ("x", "y"), ("y", "z")):
+        swap = {first: second, second: first}
+        order = ["zyx".index(swap.get(axis, axis)) for axis in "zyx"]
+        words = f"with {first} and {second} exchanged they would fit"
+        changes.append((words, positions[:, order]))
+    for names in ("yzx", "zxy"):  # the columns that hold x, y and z
+        order = ["zyx".index(name) for name in names[::-1]]
+        words = f"with the columns taken as {', '.join(names)} they would fit"
+        changes.append((words, positions[:, order]))
+    for axis, name in enumerate("zyx" if shape is not None else ""):
+        moved = positions.copy()
+        moved[:, axis] = shape[axis] - 1 - moved[:, axis]
+        changes.append((f"mirrored along {name} they would fit", moved))
+    return changes
+
+
 def _usual_changes(
-    positions: np.ndarray, pixel_size: float, shifts: Sequence[tuple[str, np.ndarray]]
+    positions: np.ndarray,
+    pixel_size: float,
+    shifts: Sequence[tuple[str, np.ndarray]],
+    shape: Sequence[int] | None,
 ) -> list[tuple[str, np.ndarray]]:
     """Return the usual mistakes undone: words and moved positions."""
     changes = []
@@ -28,11 +51,17 @@ def _usual_changes(
         changes.append((words, positions / pixel_size))
         words = f"multiplied by {pixel_size:g} they would fit (voxels, not angstrom?)"
         changes.append((words, positions * pixel_size))
+        factor = NANOMETRE / pixel_size
+        words = f"divided by {1 / factor:g} they would fit (nanometres, not voxels?)"
+        changes.append((words, positions * factor))
     for n in WHOLE_FACTORS:
         for word, factor in (("multiplied", float(n)), ("divided", 1 / n)):
             words = f"{word} by {n} they would fit (another binning or unit?)"
             changes.append((words, positions * factor))
-    changes.append(("with x and z exchanged they would fit", positions[:, ::-1]))
+    changes += _other_axes(positions, shape)
+    shifts = list(shifts)
+    if shape is not None:
+        shifts.append(("half the tomogram: counted from its centre?", np.asarray(shape) / 2))
     for words, shift in shifts:
         x, y, z = np.asarray(shift)[::-1]
         words = f"moved by ({x:.0f}, {y:.0f}, {z:.0f}) voxels (x, y, z) they would fit ({words})"
@@ -68,6 +97,7 @@ def what_would_fit(
     enough: float,
     pixel_size: float = 0.0,
     shifts: Sequence[tuple[str, np.ndarray]] = (),
+    shape: Sequence[int] | None = None,
 ) -> tuple[str, float] | None:
     """Return in words what brings positions to where they belong, and the share that then fits.
 
@@ -81,18 +111,20 @@ def what_would_fit(
     pixel_size : float, angstrom per voxel; 0: not known
     shifts : sequence of (words, (3,) float zyx voxel)
         Offsets to try, with what they may come from.
+    shape : (3,) int, zyx, voxel, optional
+        Size of the tomogram; with it mirrored and centred coordinates are tried.
 
     Returns
     -------
     (str, float), or None where nothing fits
-        The best of: voxels taken for angstrom and the reverse, whole factors up to 16, x and z
-        exchanged, the given offsets, and any factor between 1/8 and 8.
+        The best of: voxels taken for angstrom or nanometres and the reverse, whole factors up to
+        16, axes in another order, the given offsets, and any factor between 1/8 and 8.
     """
     positions = np.asarray(positions, dtype=np.float64).reshape(-1, 3)
     if not len(positions):
         return None
     best, best_share = "", 0.0
-    for words, moved in _usual_changes(positions, pixel_size, shifts):
+    for words, moved in _usual_changes(positions, pixel_size, shifts, shape):
         found = share(moved)
         if found > best_share:
             best, best_share = words, found
