@@ -52,44 +52,58 @@ def disc(voxels, centre, radius):
     return voxels[np.linalg.norm(voxels - centre, axis=1) < radius]
 
 
+def stacked(p):
+    """Distance to the nearer of two tilted sheets whose middles lie 8 voxels apart."""
+    below = (p - np.array([31, 36, 37])) @ TILT
+    return np.where(np.abs(below) < np.abs(below - 8), below, below - 8)
+
+
 def scene(name):
-    """Return voxels and the signed distance, positive on side a; largest median error in degree."""
+    """Return voxels, the signed distance, positive on side a, and largest errors in degree.
+
+    The errors are the median's and the 95th percentile's, about 1.3 times what was measured.
+    """
     if name.startswith("plane"):
         axis = int(name[-1])
-        return near_voxels(plane(axis), (50, 64, 78)[axis:] + (50, 64, 78)[:axis]), plane(axis), 0.1
+        shape = (50, 64, 78)[axis:] + (50, 64, 78)[:axis]
+        return near_voxels(plane(axis), shape), plane(axis), (0.1, 0.1)
     if name == "tilted":
-        return disc(near_voxels(tilted, (70, 72, 74)), [35, 36, 37], 33), tilted, 1.5
+        return disc(near_voxels(tilted, (70, 72, 74)), [35, 36, 37], 33), tilted, (0.7, 2.0)
+    if name == "stacked":
+        return disc(near_voxels(stacked, (70, 72, 74)), [35, 36, 37], 33), stacked, (0.7, 2.0)
     if name == "sphere":
-        return near_voxels(sphere, (82, 85, 88)), sphere, 3.0
+        return near_voxels(sphere, (82, 85, 88)), sphere, (0.3, 0.6)
     if name == "holes":
         voxels = near_voxels(sphere, (82, 85, 88))
-        return voxels[np.abs(voxels[:, 0] - 40) < 23], sphere, 3.0
+        return voxels[np.abs(voxels[:, 0] - 40) < 23], sphere, (0.5, 1.5)
     if name == "torus":
-        return near_voxels(torus, (50, 120, 124)), torus, 4.5
+        return near_voxels(torus, (50, 120, 124)), torus, (2.8, 8.5)
     voxels = near_voxels(u_fold, (60, 70, 190))
-    return voxels, u_fold, 3.5
+    return voxels, u_fold, (0.2, 7.5)
 
 
-SCENES = ("plane0", "plane1", "plane2", "tilted", "sphere", "holes", "torus", "fold")
+SCENES = ("plane0", "plane1", "plane2", "tilted", "stacked", "sphere", "holes", "torus", "fold")
 
 
 @pytest.mark.parametrize("name", SCENES)
 def test_voted_normals_follow_the_shape(name):
-    voxels, distance, limit = scene(name)
+    voxels, distance, (median, most) = scene(name)
     sampled = sample_sides(voxels, orient_surface(voxels), ("a", "b"))
     for side, sign in (("a", 1), ("b", -1)):
         one = sampled[side]
         assert len(one.points) > 300
         voted = vote_normals(one.points, one.raw_normals, one.reference)
         cosine = sign * (voted * gradient(distance, one.points)).sum(axis=1)
-        assert np.degrees(np.arccos(np.clip(np.median(cosine), -1, 1))) < limit
+        error = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+        assert np.median(error) < median
+        assert np.percentile(error, 95) < most
         assert (cosine > 0).mean() > 0.99  # no sign is turned
         # points are the mask voxels at that face
         assert set(map(tuple, one.points)) <= set(map(tuple, voxels))
         assert (sign * distance(one.points) > 0).mean() > 0.99
 
 
-@pytest.mark.parametrize("name", ["plane0", "plane2", "tilted", "sphere", "holes", "torus", "fold"])
+@pytest.mark.parametrize("name", ["plane0", "plane2", *SCENES[3:]])
 def test_even_coverage(name):
     voxels, distance, _ = scene(name)
     margin = 4.0
@@ -116,7 +130,7 @@ def rim_distance(name, points, voxels):
         others = [a for a in range(3) if a != int(name[-1])]
         low, high = voxels.min(axis=0), voxels.max(axis=0)
         return np.minimum(points - low, high - points)[:, others].min(axis=1)
-    if name == "tilted":
+    if name in ("tilted", "stacked"):
         return 33 - np.linalg.norm(points - [35, 36, 37], axis=1)
     if name == "holes":
         r = np.linalg.norm(points - [40, 42, 44], axis=1)
@@ -153,9 +167,6 @@ def test_two_sheets_in_one_mask_and_in_two():
         for one, face in zip(alone, faces, strict=True):
             assert set(one[side].points[:, 0]) == {face}
         for one in (together[side], *(s[side] for s in alone)):
-            voted = vote_normals(one.points, one.raw_normals, one.reference)
-            assert (sign * voted[:, 0] > 0.5).all()  # in the gap, the other sheet votes too
-        for one in (s[side] for s in alone):
             voted = vote_normals(one.points, one.raw_normals, one.reference)
             assert (sign * voted[:, 0] > 0.999).all()
 

@@ -1,13 +1,19 @@
-"""Smooth normals by voting: each point tells its neighbours the normal that fits its own."""
+"""Smooth normals by voting: each point tells its neighbours the normal that fits its own.
+
+A vote assumes that both points lie on one smooth sheet. A sheet beside it votes for a direction
+that leans over, so that votes far from the surface's own normal do not count.
+"""
 
 from __future__ import annotations
 
 import numba
 import numpy as np
 
+SHORT_WEIGHT = 3.0  # of a short connection's vote with the surface's normal, in least lengths
+
 
 @numba.njit(cache=True, parallel=True)
-def _gather(points, directions, lengths, start, low, cell, dims, radius, decay):
+def _gather(points, directions, weights, reference, cosine, start, low, cell, dims, radius, decay):
     """Return for each point the weighted sum of outer products of its neighbours' votes."""
     n = points.shape[0]
     out = np.zeros((n, 3, 3))
@@ -24,7 +30,7 @@ def _gather(points, directions, lengths, start, low, cell, dims, radius, decay):
                 first = start[row + max(0, c - reach)]
                 last = start[row + min(dims[2], c + reach + 1)]
                 for j in range(first, last):
-                    if lengths[j] == 0.0:
+                    if weights[j] == 0.0:
                         continue
                     dz, dy, dx = points[j, 0] - z, points[j, 1] - y, points[j, 2] - x
                     d2 = dz * dz + dy * dy + dx * dx
@@ -36,7 +42,11 @@ def _gather(points, directions, lengths, start, low, cell, dims, radius, decay):
                         vz -= k * dz
                         vy -= k * dy
                         vx -= k * dx
-                    w = np.exp(-np.sqrt(d2) / decay) * lengths[j]
+                    if cosine > 0.0:
+                        r = reference[i]
+                        if vz * r[0] + vy * r[1] + vx * r[2] < cosine:
+                            continue
+                    w = np.exp(-np.sqrt(d2) / decay) * weights[j]
                     zz += w * vz * vz
                     zy += w * vz * vy
                     zx += w * vz * vx
@@ -52,6 +62,31 @@ def _gather(points, directions, lengths, start, low, cell, dims, radius, decay):
     return out
 
 
+def _voters(raw: np.ndarray, reference: np.ndarray, min_length: float, is_gated: bool) -> tuple:
+    """Return unit direction (n, 3) and weight (n,) of each point's vote."""
+    lengths = np.linalg.norm(raw, axis=1)
+    directions = raw / np.maximum(lengths, 1e-12)[:, None]
+    is_short = lengths < min_length
+    if is_gated:
+        directions = np.where(is_short[:, None], reference, directions)
+        return directions, np.where(is_short, SHORT_WEIGHT * min_length, lengths)
+    return directions, lengths if is_short.all() else np.where(is_short, 0.0, lengths)
+
+
+def _sum_votes(points, directions, weights, reference, cosine, radius, decay) -> np.ndarray:
+    """Return the weighted sum of outer products of votes, (n, 3, 3), by a grid of cells."""
+    low, cell = points.min(axis=0), radius / 2.0
+    index = ((points - low) / cell).astype(np.int64)
+    dims = index.max(axis=0) + 1
+    key = np.ravel_multi_index(index.T, dims)
+    order = np.argsort(key, kind="stable")
+    start = np.searchsorted(key[order], np.arange(dims.prod() + 1))
+    arrays = (points[order], directions[order], weights[order], reference[order])
+    sums = np.empty((len(points), 3, 3))
+    sums[order] = _gather(*arrays, cosine, start, low, cell, dims, radius, decay)
+    return sums
+
+
 def vote_normals(
     points: np.ndarray,
     raw_normals: np.ndarray,
@@ -60,6 +95,7 @@ def vote_normals(
     radius: float = 40.0,
     decay: float = 100.0,
     min_length: float = 4.0,
+    cosine: float = 0.95,
 ) -> np.ndarray:
     """Return unit normals voted for by the points within a radius.
 
@@ -68,11 +104,14 @@ def vote_normals(
     points : (n_points, 3) float, zyx, voxel
     raw_normals : (n_points, 3) float, zyx, voxel
         Connection vectors; their length says how far they can be trusted.
-    reference : (n_points, 3) float, zyx, optional
-        Vectors that give the sign; the raw normals when absent.
+    reference : (n_points, 3) float, zyx, unit length, optional
+        Normals of the surface, which give the sign and what votes are measured by. When absent the
+        raw normals give the sign and every vote counts.
     radius, decay, min_length : float, voxel
-        Reach of a vote, its decay with distance, and the length below which a raw normal has no
-        vote (unless all are shorter).
+        Reach of a vote, its decay with distance (0 radius: no voting), and the length below which a
+        raw normal is not trusted.
+    cosine : float, 0 to 1
+        Least cosine of a vote to the reference; 0: every vote counts, the published formula.
 
     Returns
     -------
@@ -82,7 +121,10 @@ def vote_normals(
     -----
     The vote of a point with unit normal n, seen along the unit connection u, is n - 2 (n.u) u with
     weight exp(-d / decay) times the length of its raw normal; the result is the first eigenvector
-    of the sum of the votes' outer products. On a sphere the votes are exact.
+    of the sum of the votes' outer products. On a sphere the votes are exact. In the published
+    formula a short raw normal has no vote (unless all are short). Between two sheets all of them
+    are short: with a `cosine` they vote with the reference, and weigh `SHORT_WEIGHT` least lengths.
+    A sheet at a distance g is shut out altogether when ``1 - 2 (g / radius)^2 < cosine``.
 
     References
     ----------
@@ -92,26 +134,16 @@ def vote_normals(
     if len(points) == 0:
         return np.zeros((0, 3))
     raw = np.asarray(raw_normals, dtype=np.float64)
-    reference = raw if reference is None else reference
-    lengths = np.linalg.norm(raw, axis=1)
-    directions = raw / np.maximum(lengths, 1e-12)[:, None]
+    is_gated = cosine > 0 and reference is not None
+    reference = raw if reference is None else np.asarray(reference, dtype=np.float64)
+    directions, weights = _voters(raw, reference, min_length, is_gated)
     if radius <= 0:
-        normals = directions
+        normals = raw / np.maximum(np.linalg.norm(raw, axis=1), 1e-12)[:, None]
     else:
-        trusted = np.where(lengths < min_length, 0.0, lengths)
-        trusted = lengths if not trusted.any() else trusted
-        low, cell = points.min(axis=0), radius / 2.0
-        index = ((points - low) / cell).astype(np.int64)
-        dims = index.max(axis=0) + 1
-        key = np.ravel_multi_index(index.T, dims)
-        order = np.argsort(key, kind="stable")
-        start = np.searchsorted(key[order], np.arange(dims.prod() + 1))
-        sums = np.empty((len(points), 3, 3))
-        sums[order] = _gather(
-            points[order], directions[order], trusted[order], start, low, cell, dims, radius, decay
-        )
+        gate = cosine if is_gated else 0.0
+        sums = _sum_votes(points, directions, weights, reference, gate, radius, decay)
         normals = np.linalg.eigh(sums)[1][:, :, 2]
         lonely = np.einsum("nii->n", sums) == 0
-        normals[lonely] = directions[lonely]
+        normals[lonely] = (reference if is_gated else directions)[lonely]
     sign = np.where((normals * reference).sum(axis=1) < 0, -1.0, 1.0)
     return normals * sign[:, None]

@@ -40,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     options.add_argument("--voting-radius-voxel", type=float, default=40.0, help="0: no voting")
     options.add_argument("--voting-decay-voxel", type=float, default=100.0, help="decay of votes")
+    options.add_argument(
+        "--voting-cosine", type=float, default=0.95, help="least of a vote to the surface's normal"
+    )
     options.add_argument("--seed", type=int, default=0, help="of the thinning")
 
 
@@ -138,6 +141,7 @@ def _sample(row, voxels, info: dict, args: argparse.Namespace) -> tuple[dict, st
             radius=scale * args.voting_radius_voxel,
             decay=scale * args.voting_decay_voxel,
             min_length=scale * 4.0,
+            cosine=args.voting_cosine,
         )
         out[side] = one.points, voted
         counts = one.counts
@@ -179,7 +183,7 @@ def run(args: argparse.Namespace) -> None:
         "edge_margin_voxel",
         "rim_cosine",
     )
-    names += ("voting_radius_voxel", "voting_decay_voxel", "seed")
+    names += ("voting_radius_voxel", "voting_decay_voxel", "voting_cosine", "seed")
     columns = [np.concatenate(c) for c in zip(*parts, strict=True)] if parts else None
     empty = (np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0, dtype=int), np.zeros(0, dtype=int))
     points, normals, membrane, side = columns or empty
