@@ -1,6 +1,7 @@
 """label_points from the command line: files in, labelled points out."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -168,6 +169,9 @@ def test_no_point_travels_through(data):
         (("--map", "a=a.mrc", "A=b.mrc"), "a.mrc"),
         (("--radii-angstrom", "1", "2", "0"), "radii of the particle"),
         (("--tomogram", "T2"), "not of tomogram 'T2'"),
+        (("--radii-angstrom", "B=9"), "shape of class 'b': no output has this class"),
+        (("--target", "membership", "--membership-voxel", "7"), "above 0, below the cap (7)"),
+        (("--far-share", "30"), "--far-share; found 30; expected 0 to 1"),
     ],
 )
 def test_mistakes_end_with_one_line_and_code_2(data, capsys, flags, message):
@@ -185,7 +189,7 @@ def test_two_maps_of_one_class_are_refused(data, capsys):
         handle.set_data(np.pad(np.ones((4, 4, 4), np.float32), 2))
         handle.voxel_size = 5.0
     assert call(data, "--map", f"A={data / 'a.mrc'}", f"a={data / 'a.mrc'}") == 2
-    assert "--map: two maps for a" in capsys.readouterr().err
+    assert "--map: two values for a" in capsys.readouterr().err
 
 
 def test_same_bytes_each_time(data):
@@ -211,3 +215,46 @@ def test_shared_file_is_divided_among_the_membranes(data):
     table = PointTable.read(data / "labels.npz")
     near = table.points[table.extra["labels"][:, 0] == 0]
     assert near.tolist() == [[8, 20, 20], [22, 10, 30]]
+
+
+def test_annotations_in_one_corner_fail_with_the_factor(data):
+    rows = [f"A,{0.5 * i},{0.4 * i},0.8" for i in range(1, 10)]  # divided by the pixel size
+    (data / "M1.csv").write_text("\n".join(["class,x,y,z", *rows]) + "\n")
+    assert call(data, "--classes", '[["A"]]') == 0
+    row = read_status(data / "status.tsv")[0]
+    assert row["status"] == "failed"
+    assert (
+        "T1/M1: the annotated particles lie all in one corner; found 9 in x 0 to" in row["message"]
+    )
+    assert re.search("multiplied by (9|10|11) they would fit", row["message"])
+
+
+def test_membership_is_named_in_the_file(data):
+    assert call(data) == 0
+    distances = PointTable.read(data / "labels.npz")
+    assert distances.meta["target"] == "distance"
+    flags = ("--target", "membership", "--membership-voxel", "2.5", "--cap-voxel", "6")
+    assert call(data, *flags) == 0
+    table = PointTable.read(data / "labels.npz")
+    assert (table.meta["target"], table.meta["membership_voxel"]) == ("membership", 2.5)
+    is_member = distances.extra["labels"] <= 2.5
+    assert np.array_equal(table.extra["labels"], np.where(is_member, 0, 6).astype(np.float32))
+    assert 0 < is_member.mean() < 0.5
+
+
+def test_stray_annotation_is_left_out_and_counted_in_the_status(data):
+    with open(data / "M1.csv", "a") as handle:
+        handle.write("A,20,20,24\n")
+    assert call(data) == 0
+    row = read_status(data / "status.tsv")[0]
+    assert row["status"] == "ok"
+    assert row["message"] == "1 of 15 annotations far from it, left out"
+    assert call(data, "--far-share", "0.05") == 0
+    assert read_status(data / "status.tsv")[0]["status"] == "failed"
+
+
+def test_sphere_is_the_same_as_euclidean(data):
+    assert call(data, "--radii-angstrom", "55") == 0
+    sphere = PointTable.read(data / "labels.npz").extra["labels"]
+    assert call(data, "--distance", "euclidean") == 0
+    assert np.allclose(sphere, PointTable.read(data / "labels.npz").extra["labels"], atol=1e-5)

@@ -65,6 +65,16 @@ def test_unbinned_pixels_are_recognised(tmp_path):
     assert "divided by 4 (pixels of an unbinned tomogram, 2.5 angstrom)" in text
 
 
+@pytest.mark.parametrize(
+    ("xyz", "names"),
+    [((5, 50, 70), "x and z"), ((55, 70, 30), "x and y"), ((70, 35, 55), "y and z")],
+)
+def test_exchanged_axes_are_recognised(tmp_path, xyz, names):
+    path = write_csv(tmp_path, [xyz, (30, 30, 30)])
+    with pytest.raises(InputError, match=f"they would fit with {names} exchanged"):
+        read_annotations(path, pixel_size=10.0, shape=SHAPE)
+
+
 def test_angstrom_are_recognised(tmp_path):
     path = write_csv(tmp_path, [(800, 600, 400)])
     with pytest.raises(InputError, match=r"divided by 13.5 \(angstrom, not voxels\)"):

@@ -5,7 +5,13 @@ import pytest
 
 from membrain.errors import InputError
 from membrain.formats.base import Annotations
-from membrain.labels import Labelling, belongs_to_side, label_membrane, nearest_distance
+from membrain.labels import (
+    Labelling,
+    label_membrane,
+    label_with_remarks,
+    nearest_distance,
+    place_of,
+)
 from membrain.particle_shapes import covariance_from_radii, metric_of
 from membrain.rotations import poses_from_axes, relion_angles
 
@@ -159,15 +165,6 @@ def test_without_angles_particles_label_the_nearest_side():
     assert found[side == 1].min() == pytest.approx(1.1)
 
 
-def test_sides_are_told_apart_whatever_their_numbers():
-    points, normals, side = sheet(sides=(0, 1))
-    known = annotated([[19, 3, 3], [21, 3, 9]])
-    is_on, nearest = belongs_to_side(known, points, normals, side)
-    assert is_on.tolist() == [[True, False], [False, True]]
-    assert (side[nearest[0]] == 0).all()
-    assert (side[nearest[1]] == 1).all()
-
-
 @pytest.mark.parametrize("n_points", [0, 1])
 def test_no_annotation_labels_everything_with_the_cap(n_points):
     points, normals, side = (part[:n_points] for part in sheet())
@@ -189,35 +186,52 @@ def test_particles_that_all_point_away_are_refused():
         label_membrane(points, normals, side, known, how(), "T1/M1")
 
 
-SPREAD = np.array([[21.5, y, x] for y in (4, 11, 19, 26) for x in (3, 14, 27)])
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda p: p * 4, "divided by 4 they would fit"),
-        (lambda p: p / 3, "multiplied by 3 they would fit"),
-        (lambda p: p * 13.68, r"divided by 13.68 they would fit \(angstrom, not voxels"),
-        (
-            lambda p: p + [40, -60, 70],
-            r"moved by \(-(69|70|71), (59|60|61), -40\) voxels",
-        ),
-        (lambda p: p[:, ::-1], "with x and z exchanged they would fit"),
-        (lambda p: p * 60 % 97 * 50 + 9000, "is this the file of this membrane"),
-    ],
-)
-def test_annotations_elsewhere_are_refused_with_what_would_fit(change, message):
+def test_membership_is_one_near_a_particle_and_zero_elsewhere():
     points, normals, side = sheet()
-    points = points + [50, 0, 0]
-    known = annotated(change(SPREAD + [50.0, 0, 0]))
-    with pytest.raises(InputError, match=message) as caught:
-        label_membrane(points, normals, side, known, how(pixel_size=13.68), "T1/M1")
-    assert "do not lie on the membrane; found half of the 12 are at least" in str(caught.value)
+    known, options = annotated([[21.5, 10, 10], [21.5, 20, 22]]), {"cap": 5.0}
+    distance = label_membrane(points, normals, side, known, how(**options))
+    options |= {"target": "membership", "membership": 3.0}
+    found = label_membrane(points, normals, side, known, how(**options))
+    membership = 1 - found / 5.0
+    assert found.dtype == np.float32
+    assert np.array_equal(membership[:, 0], (distance[:, 0] <= 3).astype(np.float32))
+    assert membership.sum() == 2 * 29  # voxels of a disc of radius 3
 
 
-def test_how_far_off_counts_in_working_voxels():
+def test_membership_follows_the_shape_of_the_particle():
     points, normals, side = sheet()
-    known = annotated(SPREAD + [15.0, 0, 0])
-    label_membrane(points, normals, side, known, how(step=2.0))
-    with pytest.raises(InputError, match="at least 15 working voxels"):
-        label_membrane(points, normals, side, known, how())
+    known = annotated([[21.5, 15, 15]], None, [[0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0]])
+    options = {"shapes": ELLIPSOID, "target": "membership", "membership": 3.0}
+    found = label_membrane(points, normals, side, known, how(**options))[:, 0]
+    members = (points - [21.5, 15, 15])[found == 0]
+    mean = (80 * 40 * 20) ** (1 / 3)
+    assert np.abs(members[:, 2]).max() == np.floor(3 * 80 / mean)
+    assert np.abs(members[:, 1]).max() == np.floor(3 * 40 / mean)
+
+
+def test_no_particle_means_no_member():
+    points, normals, side = sheet()
+    options = {"target": "membership", "cap": 5.0}
+    found = label_membrane(points, normals, side, annotated(np.zeros((0, 3))), how(**options))
+    assert (found == 5).all()
+
+
+def test_annotations_far_from_the_membrane_are_left_out_and_told():
+    points, normals, side = sheet()
+    known = annotated([[21.5, 5, 5], [21.5, 5, 20], [21.5, 20, 5], [33, 20, 20]])
+    place = place_of(points, normals, side, how(), "T1/M1")
+    found, remarks = label_with_remarks(place, known, how(cap=30.0))
+    alone = label_membrane(points, normals, side, known.select(np.arange(3)), how(cap=30.0))
+    assert np.array_equal(found, alone)
+    assert remarks == ["1 of 4 annotations far from it, left out"]
+
+
+def test_annotations_on_a_side_not_sampled_are_told():
+    points, normals, side = sheet()
+    up, down = [0.0, 0.0, 1.0], [0.0, 0.0, -1.0]
+    positions = [[21.5, 5, 5], [18.5, 5, 20], [18.5, 20, 5]]
+    known = annotated(positions, None, [up, up, down], [[1.0, 0, 0]] * 3)
+    place = place_of(points, normals, side, how(), "T1/M1")
+    labels, remarks = label_with_remarks(place, known, how())
+    assert remarks == ["1 of 3 annotations on a side not sampled"]
+    assert labels[(points[:, 1] == 20) & (points[:, 2] == 5), 0] == 7

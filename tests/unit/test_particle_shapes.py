@@ -7,11 +7,13 @@ import pytest
 from membrain.errors import InputError
 from membrain.particle_shapes import (
     about_normal,
+    check_names,
     covariance_from_map,
     covariance_from_numbers,
     covariance_from_radii,
     metric_of,
     shape_of,
+    shapes_from_options,
 )
 
 
@@ -115,3 +117,54 @@ def test_shape_of_a_class_its_own_then_the_common_then_a_sphere():
     assert shape_of({"psii": own, "": common}, "PSII") is own
     assert shape_of({"psii": own, "": common}, "b6f") is common
     assert np.array_equal(shape_of({}, "b6f"), np.eye(3))
+
+
+def test_options_give_each_class_its_shape(tmp_path):
+    path = write_map(tmp_path / "b.mrc", brick())
+    found = shapes_from_options(
+        maps=[f"PSII={path}"],
+        map_threshold=["psii=0.5"],
+        radii_angstrom=["b6f=50,30,20", "PSI=40"],
+        covariance_angstrom2=[4, 5, 6, 0.1, 0.2, 0.3],
+    )
+    assert sorted(found) == ["", "b6f", "psi", "psii"]
+    assert np.array_equal(found["psii"], covariance_from_map(path, 0.5))
+    assert np.array_equal(found["b6f"], covariance_from_radii([50, 30, 20]))
+    assert np.array_equal(found["psi"], covariance_from_radii([40, 40, 40]))
+    assert np.array_equal(found[""], covariance_from_numbers([4, 5, 6, 0.1, 0.2, 0.3]))
+
+
+def test_each_map_has_its_threshold(tmp_path):
+    density = brick() * 4
+    density[0, 0, 0] = 2
+    paths = [write_map(tmp_path / f"{name}.mrc", density) for name in "ab"]
+    maps = [f"A={paths[0]}", f"B={paths[1]}"]
+    found = shapes_from_options(maps=maps, map_threshold=["b=3"])
+    assert np.array_equal(found["a"], covariance_from_map(paths[0], 1.0))
+    assert np.array_equal(found["b"], covariance_from_map(paths[0], 3.0))
+    assert not np.array_equal(found["a"], found["b"])
+    every = shapes_from_options(maps=maps, map_threshold=3.0)
+    assert np.array_equal(every["a"], every["b"])
+
+
+def test_euclidean_distances_have_no_shape():
+    assert shapes_from_options("euclidean", radii_angstrom=[1, 2, 3]) == {}
+    assert shapes_from_options() == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"radii_angstrom": [1, 2, 3], "covariance_angstrom2": [1, 1, 1, 0, 0, 0]}, "every class"),
+        ({"radii_angstrom": ["A=9"], "covariance_angstrom2": ["a=1,1,1,0,0,0"]}, "class a"),
+    ],
+)
+def test_class_with_two_shapes_is_refused(options, name):
+    with pytest.raises(InputError, match=f"give one of --map, .* for {name}"):
+        shapes_from_options(**options)
+
+
+def test_shape_of_a_class_without_output_is_refused_with_the_one_meant():
+    check_names(["psii", "uk", ""], [["PSII", "UK"], ["b6f"]])
+    with pytest.raises(InputError, match="shape of class 'ps2': .* one of PSII, UK, b6f; did you"):
+        check_names(["ps2"], [["PSII", "UK"], ["b6f"]])

@@ -78,3 +78,51 @@ def test_missing_key_is_named(tmp_path):
     done = _dry_run(tmp_path, options)
     assert done.returncode == 2
     assert "'tomograms' is missing" in done.stderr
+
+
+def test_shapes_by_class_become_flags_and_inputs(tmp_path):
+    (tmp_path / "the map.mrc").write_bytes(b"")
+    (tmp_path / "b.mrc").write_bytes(b"")
+    shapes = {
+        "map": {"PSII": "the map.mrc", "b6f": "b.mrc"},
+        "map_threshold": {"PSII": 0.1},
+        "radii_angstrom": {"UK": [80, 40, 30]},
+        "covariance_angstrom2": [1, 2, 3, 0, 0, -0.5],
+    }
+    options = _options(model="train", label_points=shapes)
+    done = _dry_run(tmp_path, options, "--printshellcmds")
+    assert done.returncode == 0, done.stderr
+    text = done.stdout + done.stderr
+    for flag in (
+        "--map PSII='the map.mrc' b6f=b.mrc ",
+        "--map-threshold PSII=0.1 ",
+        "--radii-angstrom UK=80,40,30 ",
+        "--covariance-angstrom2 1 2 3 0 0 -0.5 ",
+    ):
+        assert flag in text
+    (tmp_path / "b.mrc").unlink()
+    done = _dry_run(tmp_path, options)
+    assert done.returncode == 1
+    assert "b.mrc" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        (
+            {"radii_angstrom": [1, 2]},
+            "key 'label_points.radii_angstrom'; found [1, 2]; expected at",
+        ),
+        ({"radii_angstrom": {"A": -1}}, "key 'label_points.radii_angstrom.A'; found -1"),
+        (
+            {"covariance_angstrom2": {"A": [1]}},
+            "covariance_angstrom2.A'; found [1]; expected at le",
+        ),
+        ({"map": {"A": 3}}, "key 'label_points.map.A'; found 3; expected a value of type string"),
+        ({"target": "classes"}, "expected one of distance, membership"),
+    ],
+)
+def test_wrong_shapes_are_refused(tmp_path, shapes, message):
+    done = _dry_run(tmp_path, _options(label_points=shapes))
+    assert done.returncode == 2
+    assert message in done.stderr

@@ -107,9 +107,12 @@ def _n_outside(positions: np.ndarray, shape: np.ndarray) -> int:
 
 
 def _remedy(positions: np.ndarray, shape: np.ndarray, grid: Grid) -> str:
-    """Say which factor or offset would bring every position into the volume."""
+    """Say which order of axes, factor or offset would bring every position into the volume."""
     origin = np.array(grid.origin[::-1]) / grid.pixel_size
     ideas = []
+    for names, order in (("x and z", (2, 1, 0)), ("x and y", (0, 2, 1)), ("y and z", (1, 0, 2))):
+        if not _n_outside(positions[:, order], shape):
+            ideas.append(f"with {names} exchanged")
     if origin.any():
         for sign, words in ((-1, "subtracted"), (1, "added")):
             if not _n_outside(positions + sign * origin, shape):

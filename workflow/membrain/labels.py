@@ -8,17 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from .agreement import FAR_SHARE, Place, check_near, check_side, check_spread, sides_of
 from .class_groups import parse_classes, resolve_classes
-from .errors import InputError
 from .formats.base import Annotations
-from .misfits import what_would_fit
 from .particle_shapes import about_normal, metric_of, shape_of
 from .rotations import poses_from_relion
 
-__all__ = ["Labelling", "label_membrane", "nearest_distance", "parse_classes", "resolve_classes"]
-
-FAR_WORKING_VOXEL = 10.0
-MIN_AGREEING = 0.05  # of the annotations must have a normal that fits a sampled side
+__all__ = [
+    "Labelling",
+    "label_membrane",
+    "label_with_remarks",
+    "nearest_distance",
+    "parse_classes",
+    "place_of",
+    "resolve_classes",
+]
 
 
 def particle_metrics(
@@ -83,37 +87,6 @@ def nearest_distance(
     return nearest.astype(np.float32)
 
 
-def belongs_to_side(
-    annotations: Annotations, points: np.ndarray, normals: np.ndarray, side: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return which annotated particles lie on which sampled side of a membrane.
-
-    Parameters
-    ----------
-    annotations : Annotations
-    points, normals : (n_points, 3) float, zyx, voxel; at least one point
-    side : (n_points,) int
-
-    Returns
-    -------
-    is_on : (n_sides, n) bool
-        For each value of `side` in ascending order: with angles, the particle's z axis and the
-        nearest point's normal point to the same half space; without, the side is the nearest one.
-    rows : (n_sides, n) int, nearest point of that side
-    """
-    values = np.unique(side)
-    distances = np.empty((len(values), len(annotations)))
-    nearest = np.empty((len(values), len(annotations)), dtype=np.int64)
-    for s, value in enumerate(values):
-        rows = np.flatnonzero(side == value)
-        distances[s], found = cKDTree(points[rows]).query(annotations.positions)
-        nearest[s] = rows[found]
-    if annotations.angles is None:
-        return distances.argmin(axis=0) == np.arange(len(values))[:, None], nearest
-    axes = poses_from_relion(annotations.angles).apply([0.0, 0.0, 1.0])[:, ::-1]  # zyx
-    return np.einsum("sna,na->sn", normals[nearest], axes) > 0, nearest
-
-
 @dataclass(frozen=True)
 class Labelling:
     """How points are labelled.
@@ -125,6 +98,10 @@ class Labelling:
     cap : float, working voxel
     step : float, length of a working voxel in voxels of the tomogram
     pixel_size : float, angstrom per voxel of the tomogram; 0: not known
+    target : {"distance", "membership"}
+    membership : float, working voxel: distance up to which a point is a member
+    far_share : float, see `agreement.check_near`
+    shape : (3,) int, zyx, voxel, or None: size of the tomogram, to recognise mistakes by
     """
 
     classes: Sequence[Sequence[str]]
@@ -132,6 +109,53 @@ class Labelling:
     cap: float = 7.0
     step: float = 1.0
     pixel_size: float = 0.0
+    target: str = "distance"
+    membership: float = 3.0
+    far_share: float = FAR_SHARE
+    shape: Sequence[int] | None = None
+
+
+def to_membership(distances: np.ndarray, how: Labelling) -> np.ndarray:
+    """Return distances as the pseudo-distances of a yes or no: 0 for members, the cap for others.
+
+    The truth of a classification is ``1 - label / cap``; a network that predicts the probability p
+    of it has the pseudo-distance ``cap (1 - p)``, which clustering takes as it takes a distance.
+    """
+    return np.where(distances <= how.membership, 0.0, how.cap).astype(np.float32)
+
+
+def label_with_remarks(
+    place: Place, annotations: Annotations, how: Labelling
+) -> tuple[np.ndarray, list[str]]:
+    """Return the labels of the points of one membrane, and what was left out, with numbers.
+
+    Parameters and errors are those of `label_membrane`.
+    """
+    labels = np.full((len(place.points), len(how.classes)), how.cap, dtype=np.float32)
+    if not len(labels) or not len(annotations):
+        return labels, []
+    is_near = check_near(annotations, place, how.far_share)
+    near, n_far = annotations.select(is_near), int((~is_near).sum())
+    remarks = [f"{n_far} of {len(annotations)} annotations far from it, left out" if n_far else ""]
+    remarks.append(check_spread(near, place))
+    is_on, nearest = sides_of(near, place)
+    remarks.append(check_side(is_on, near, place.where))
+    for value, on_side, rows in zip(np.unique(place.side), is_on, nearest, strict=True):
+        mine = np.flatnonzero(place.side == value)
+        found, n_rows = near.select(on_side), rows[on_side]
+        metrics = particle_metrics(found, place.normals[n_rows], how.shapes)
+        names = np.array([name.lower() for name in found.classes], dtype=object)
+        for output, group in enumerate(how.classes):
+            is_in = np.isin(names, [name.lower() for name in group])
+            labels[mine, output] = nearest_distance(
+                place.points[mine] / place.step,
+                found.positions[is_in] / place.step,
+                metrics[is_in],
+                how.cap,
+            )
+    if how.target == "membership":
+        labels = to_membership(labels, how)
+    return labels, [text for text in remarks if text]
 
 
 def label_membrane(
@@ -155,73 +179,20 @@ def label_membrane(
     Returns
     -------
     (n_points, n_outputs) float32, working voxel
-        Distance to the nearest particle of each group on the point's own side, at most the cap.
+        Distance to the nearest particle of each group on the point's own side, at most the cap; or
+        `to_membership` of it.
 
     Raises
     ------
     InputError
-        When the annotations lie far from the membrane, or on no sampled side of it.
+        When the annotations lie far from the membrane, all in one corner, or on no sampled side.
     """
+    return label_with_remarks(place_of(points, normals, side, how, where), annotations, how)[0]
+
+
+def place_of(
+    points: np.ndarray, normals: np.ndarray, side: np.ndarray, how: Labelling, where: str
+) -> Place:
+    """Return the points of a membrane as the record that the checks take."""
     points = np.asarray(points, dtype=np.float64)
-    labels = np.full((len(points), len(how.classes)), how.cap, dtype=np.float32)
-    if not len(points) or not len(annotations):
-        return labels
-    check_near(points, annotations.positions, how, where)
-    is_on, nearest = belongs_to_side(annotations, points, normals, side)
-    if is_on.any(axis=0).mean() < MIN_AGREEING:
-        raise InputError(
-            f"{where}: the annotated particles' z axes point away from the sampled side",
-            found=f"{int(is_on.any(axis=0).sum())} of {len(annotations)} towards it",
-            expected="z along the membrane's normal on the side that the particles stand out",
-            remedy="sample side 'annotations' or 'both', or turn the angles' z axis round",
-        )
-    for value, on_side, rows in zip(np.unique(side), is_on, nearest, strict=True):
-        mine = np.flatnonzero(side == value)
-        found, n_rows = annotations.select(on_side), rows[on_side]
-        metrics = particle_metrics(found, normals[n_rows], how.shapes)
-        names = np.array([name.lower() for name in found.classes], dtype=object)
-        for output, group in enumerate(how.classes):
-            is_in = np.isin(names, [name.lower() for name in group])
-            labels[mine, output] = nearest_distance(
-                points[mine] / how.step,
-                found.positions[is_in] / how.step,
-                metrics[is_in],
-                how.cap,
-            )
-    return labels
-
-
-def check_near(points: np.ndarray, positions: np.ndarray, how: Labelling, where: str) -> None:
-    """Check that annotations lie on the membrane that was sampled.
-
-    Raises
-    ------
-    InputError
-        When half of them are farther than 10 working voxels from every sampled point; says how far
-        and which factor or offset would make them fit.
-    """
-    tree = cKDTree(points)
-    far = float(np.median(tree.query(positions)[0])) / how.step
-    if far <= FAR_WORKING_VOXEL:
-        return
-    raise InputError(
-        f"{where}: the annotated particles do not lie on the membrane",
-        found=f"half of the {len(positions)} are at least {far:.0f} working voxels from it",
-        expected=f"within {FAR_WORKING_VOXEL:g}",
-        remedy=_remedy(tree, positions, how),
-    )
-
-
-def _remedy(tree: cKDTree, positions: np.ndarray, how: Labelling) -> str:
-    """Return in words the factor or offset that brings positions to the points, if there is one."""
-
-    def near_share(moved: np.ndarray) -> float:
-        return float(np.mean(tree.query(moved)[0] <= 0.4 * FAR_WORKING_VOXEL * how.step))
-
-    shift = np.median(tree.data, axis=0) - np.median(positions, axis=0)
-    for _ in range(30):
-        moved = positions + shift
-        shift = shift + np.median(tree.data[tree.query(moved)[1]] - moved, axis=0)
-    shifts = [("an origin?", shift)]
-    found = what_would_fit(positions, near_share, 0.5, how.pixel_size, shifts)
-    return found[0] if found else "is this the file of this membrane and this tomogram?"
+    return Place(points, normals, side, how.step, how.pixel_size, how.shape, where)

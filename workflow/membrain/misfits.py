@@ -61,7 +61,7 @@ def _usual_changes(
     changes += _other_axes(positions, shape)
     shifts = list(shifts)
     if shape is not None:
-        shifts.append(("half the tomogram: counted from its centre?", np.asarray(shape) / 2))
+        shifts.insert(0, ("half the tomogram: counted from its centre?", np.asarray(shape) / 2))
     for words, shift in shifts:
         x, y, z = np.asarray(shift)[::-1]
         words = f"moved by ({x:.0f}, {y:.0f}, {z:.0f}) voxels (x, y, z) they would fit ({words})"

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import InputError
+from .class_options import ANY_CLASS, by_class, numbers_by_class
+from .errors import InputError, suggest
 from .grids import resolve_pixel_size
 from .headers import read_header
 from .volumes import read_box
 
 log = logging.getLogger(__name__)
 
-ANY_CLASS = ""  # key of the shape of classes that have none of their own
 DEFAULT_THRESHOLD_FRACTION = 0.25  # of the map's maximum: 0.1 in the published maps
 # axes of a map that become x, y, z of the particle, for the axis along the normal; cyclic, so that
 # the frame keeps its hand
@@ -115,12 +115,12 @@ def covariance_from_numbers(numbers: Sequence[float]) -> np.ndarray:
 def shapes_from_options(
     distance: str = "mahalanobis",
     maps: Sequence[str] = (),
-    map_threshold: float | None = None,
+    map_threshold: float | Sequence[str] | None = None,
     map_axis: str = "z",
-    radii_angstrom: Sequence[float] | None = None,
-    covariance_angstrom2: Sequence[float] | None = None,
+    radii_angstrom: Sequence[float | str] | None = None,
+    covariance_angstrom2: Sequence[float | str] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Return the covariance of each class (lower case) that the options of a step name.
+    """Return the covariance (3, 3) of each class (lower case) that the options of a step name.
 
     Parameters
     ----------
@@ -128,32 +128,60 @@ def shapes_from_options(
         Euclidean distances need no shape.
     maps : sequence of str
         ``CLASS=PATH``, or ``PATH`` for every class that has none of its own.
-    map_threshold, map_axis : see `covariance_from_map`
-    radii_angstrom, covariance_angstrom2 : of every class, in place of maps
+    map_threshold : float or sequence of str, optional
+        Of every map, or ``CLASS=DENSITY``.
+    map_axis : see `covariance_from_map`
+    radii_angstrom : sequence, optional
+        One number (sphere) or three (ellipsoid), or ``CLASS=R[,R,R]``.
+    covariance_angstrom2 : sequence, optional
+        Six numbers, or ``CLASS=xx,yy,zz,xy,xz,yz``.
 
     Raises
     ------
     InputError
-        When the shape is given in several ways, or two maps of one class.
+        When a class has two shapes, or an option is malformed.
     """
-    given = [bool(maps), radii_angstrom is not None, covariance_angstrom2 is not None]
-    if sum(given) > 1:
-        raise InputError("give one of --map, --radii-angstrom and --covariance-angstrom2")
+    if map_threshold is None or isinstance(map_threshold, (int, float)):
+        map_threshold = [] if map_threshold is None else [map_threshold]
+    thresholds = numbers_by_class("--map-threshold", map_threshold, (1,))
+    files = by_class("--map", maps)
+    radii = numbers_by_class("--radii-angstrom", radii_angstrom or (), (1, 3))
+    numbers = numbers_by_class("--covariance-angstrom2", covariance_angstrom2 or (), (6,))
+    every = [*files, *radii, *numbers]
+    twice = [name for name in every if every.count(name) > 1]
+    if twice:
+        raise InputError(
+            "give one of --map, --radii-angstrom and --covariance-angstrom2 for "
+            + (f"class {twice[0]}" if twice[0] else "every class")
+        )
     if distance == "euclidean":
         return {}
-    if radii_angstrom is not None:
-        return {ANY_CLASS: covariance_from_radii(radii_angstrom)}
-    if covariance_angstrom2 is not None:
-        return {ANY_CLASS: covariance_from_numbers(covariance_angstrom2)}
-    shapes: dict[str, np.ndarray] = {}
-    for text in maps:
-        name, _, path = text.rpartition("=")
-        if name.lower() in shapes:
-            raise InputError(f"--map: two maps for {name or 'every class'}", found=list(maps))
-        shapes[name.lower()] = covariance_from_map(path, map_threshold, map_axis)
+    shapes = {name: covariance_from_radii(r if len(r) == 3 else 3 * r) for name, r in radii.items()}
+    shapes |= {name: covariance_from_numbers(value) for name, value in numbers.items()}
+    for name, path in files.items():
+        threshold = thresholds.get(name, thresholds.get(ANY_CLASS, [None]))[0]
+        shapes[name] = covariance_from_map(path, threshold, map_axis)
     if not shapes:
         log.info("no shape given: distances are Euclidean")
     return shapes
+
+
+def check_names(shapes: Sequence[str], classes: Sequence[Sequence[str]]) -> None:
+    """Check that every class with a shape of its own belongs to an output.
+
+    Raises
+    ------
+    InputError
+        Names the class and the one that may be meant.
+    """
+    known = [name for group in classes for name in group]
+    for name in shapes:
+        if name != ANY_CLASS and name not in map(str.lower, known):
+            raise InputError(
+                f"shape of class '{name}': no output has this class",
+                expected=f"one of {', '.join(known)}",
+                remedy=suggest(name, known),
+            )
 
 
 def metric_of(covariance: np.ndarray) -> np.ndarray:

@@ -118,18 +118,29 @@ def settings(step):
 
 
 def flags(options, names=None):
-    """Return options as command-line flags; None and false are left out, lists are spread."""
+    """Return options as command-line flags; None and false are left out.
+
+    Lists are spread, mappings become KEY=VALUE with lists joined by commas.
+    """
+
+    def text(value):
+        joined = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+        return shlex.quote(joined)
+
     out = []
     for name in names or options:
         value, flag = options[name], f"--{name.replace('_', '-')}"
-        if value is None or value is False:
+        if value is None or value is False or value == {}:
             continue
         if value is True:
             out.append(flag)
+        elif isinstance(value, dict):
+            pairs = [f"{shlex.quote(str(key))}={text(part)}" for key, part in value.items()]
+            out.append(f"{flag} {' '.join(pairs)}")
         elif isinstance(value, (list, tuple)):
-            out.append(f"{flag} {' '.join(map(str, value))}")
+            out.append(f"{flag} {' '.join(map(text, value))}")
         else:
-            out.append(f"{flag} {value}")
+            out.append(f"{flag} {text(value)}")
     return " ".join(out)
 
 
@@ -162,6 +173,12 @@ def batch_annotations(wildcards):
     """Return the annotation files (and meshes) of a batch."""
     files = [file for r in batch_rows(wildcards) for file in (r.annotations, r.mesh) if file]
     return list(dict.fromkeys(map(str, files)))
+
+
+def label_maps():
+    """Return the density maps that give particles their shape: a changed map labels anew."""
+    maps = settings("label_points")["map"] or []
+    return list(maps.values()) if isinstance(maps, dict) else [maps] if maps else []
 
 
 def tomogram_file(wildcards):

@@ -7,6 +7,7 @@ rule label_points:
         info=rules.inspect_tomogram.output.info,
         points=rules.extract_subvolumes.output.points,
         annotations=batch_annotations,
+        maps=label_maps(),
     output:
         labels=RESULTS / "label_points/{tomogram}/{batch}.npz",
         status=RESULTS / "label_points/{tomogram}/{batch}.status.tsv",

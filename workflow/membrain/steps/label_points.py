@@ -1,10 +1,13 @@
 """Measure the distance of each sampled point to the nearest annotated particle, for training.
 
 Reads the points of a batch and the annotations that the sheet of membranes names. Writes the points
-with a column of labels per output: distance in working voxels, at most the cap. Points of a
-membrane that fails stay and get no label (NaN). Without --classes one output is made for each class
-with at least 10 annotations among all rows of the sheet with split 'train', so that every batch
-gets the same outputs.
+with a column of labels per output: distance in working voxels, at most the cap; with --target
+membership 0 up to --membership-voxel and the cap beyond. Points of a membrane that fails stay and
+get no label (NaN). Without --classes one output is made for each class with at least 10 annotations
+among all rows of the sheet with split 'train', so that every batch gets the same outputs.
+
+A membrane whose annotations lie far from it, on its other side or all in one corner fails; the
+message says which factor, axes or offset would make them fit.
 
   step.py label_points --points boxes.npz --sheet membranes.tsv --tomogram T1 --info T1.json \\
       --classes '[["PSII","UK"],["b6f"]]' --map PSII.mrc --output labels.npz --status status.tsv
@@ -52,7 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="[CLASS=]MRC",
         help="density map of the particle, of one class or of all",
     )
-    add("--map-threshold", type=float, metavar="D", help="density; default: maximum / 4")
+    add(
+        "--map-threshold",
+        nargs="+",
+        metavar="[CLASS=]D",
+        help="density from which a map counts; default: maximum / 4",
+    )
     add(
         "--map-axis",
         choices=("x", "y", "z"),
@@ -61,17 +69,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--radii-angstrom",
-        type=float,
-        nargs=3,
+        nargs="+",
         metavar="R",
-        help="radii of the particle along its x, y and the normal",
+        help="radii of the particle along its x, y and the normal, or one (a sphere); of one class "
+        "as CLASS=R,R,R",
     )
     add(
         "--covariance-angstrom2",
-        type=float,
-        nargs=6,
+        nargs="+",
         metavar="C",
-        help="covariance of the particle: xx yy zz xy xz yz",
+        help="covariance of the particle: xx yy zz xy xz yz; of one class as CLASS=C,C,C,C,C,C",
     )
     add(
         "--cap-voxel",
@@ -80,84 +87,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="D",
         help="largest label, working voxels; farther points get it",
     )
+    add(
+        "--target",
+        choices=("distance", "membership"),
+        default="distance",
+        help="membership: labels are 0 up to --membership-voxel and the cap beyond",
+    )
+    add(
+        "--membership-voxel",
+        type=float,
+        default=3.0,
+        metavar="D",
+        help="distance up to which a point is a member, working voxels, below the cap",
+    )
+    add(
+        "--far-share",
+        type=float,
+        default=0.3,
+        metavar="S",
+        help="part of a membrane's annotations that may lie over 10 working voxels off, 0 to 1",
+    )
     add("--output", required=True, metavar="NPZ", help="the labelled points")
     add("--status", required=True, metavar="TSV", help="status of each membrane")
 
 
-def _resolve_classes(args: argparse.Namespace) -> list[list[str]]:
-    """Return the groups of classes: the given ones, or those of the whole sheet's training rows."""
-    from ..annotations import read_annotations
-    from ..class_groups import parse_classes, resolve_classes
-    from ..sheets import read_membranes
+def _labelling(args: argparse.Namespace):
+    """Return how points are labelled."""
+    from ..class_groups import parse_classes
+    from ..labels import Labelling
+    from ..particle_shapes import check_names, shapes_from_options
+    from ..training_annotations import classes_of_sheet
 
-    given = parse_classes(args.classes)
-    if given is not None:
-        return given
-    files = {}
-    for row in read_membranes(args.sheet, must_exist=False):
-        if row.split == "train":
-            files[row.tomogram, row.annotations] = row
-    # names alone are of interest: any pixel size and any large volume do
-    names = [
-        read_annotations(
-            row.annotations,
-            row.mesh,
-            pixel_size=1.0,
-            shape=(10**9,) * 3,
-            tomogram=row.tomogram,
-            must_have_rows=False,
-        ).classes
-        for row in files.values()
-    ]
-    classes = resolve_classes(names)
-    log.info("classes of the outputs: %s", "; ".join(" + ".join(group) for group in classes))
-    return classes
-
-
-def _annotations(args: argparse.Namespace, rows: list, info: dict):
-    """Return a function from a membrane's name to its annotations."""
-    from ..annotations import annotations_of_membrane
-    from ..cases import annotations_by_membrane
-    from ..errors import InputError
-    from ..labels import FAR_WORKING_VOXEL
-    from ..sheets import read_membranes
-
-    by_name = {row.membrane: row for row in rows}
-    sheet = read_membranes(args.sheet, must_exist=False)
-    sheet = [row for row in sheet if row.tomogram == args.tomogram and row.annotations]
-    shared: dict = {}
-
-    def find(name: str):
-        row = by_name[name]
-        if row.annotations is None:
-            raise InputError(
-                f"{args.sheet}: membrane '{name}' has no file in column 'annotations'",
-                remedy="a membrane for training needs annotated particles",
-            )
-        same = [r for r in sheet if (r.annotations, r.mesh) == (row.annotations, row.mesh)]
-        if len(same) == 1:
-            return annotations_of_membrane(row, info)
-        key = (row.annotations, row.mesh)
-        if key not in shared:
-            infos = {args.tomogram: info}
-            limit = 2 * FAR_WORKING_VOXEL
-            shared[key] = annotations_by_membrane(same, infos, limit, args.pixel_size_angstrom)
-        return shared[key][args.tomogram, name]
-
-    return find
-
-
-def _label(args: argparse.Namespace, table, info: dict, status) -> tuple:
-    """Return the labels of every point, NaN where a membrane failed, and the classes."""
-    import numpy as np
-
-    from ..labels import Labelling, label_membrane
-    from ..particle_shapes import shapes_from_options
-    from ..sheets import select_membranes
-
-    rows = select_membranes(args.sheet, args.tomogram, table.membranes)
-    step = (args.pixel_size_angstrom or table.pixel_size) / table.pixel_size
-    classes = _resolve_classes(args)
+    classes = parse_classes(args.classes) or classes_of_sheet(args.sheet)
     shapes = shapes_from_options(
         args.distance,
         args.map,
@@ -166,33 +127,53 @@ def _label(args: argparse.Namespace, table, info: dict, status) -> tuple:
         args.radii_angstrom,
         args.covariance_angstrom2,
     )
-    how = Labelling(classes, shapes, args.cap_voxel, step, table.pixel_size)
-    find = _annotations(args, rows, info)
-    labels = np.full((len(table), len(classes)), np.nan, dtype=np.float32)
+    check_names(list(shapes), classes)
+    return Labelling(
+        classes,
+        shapes,
+        args.cap_voxel,
+        target=args.target,
+        membership=args.membership_voxel,
+        far_share=args.far_share,
+    )
+
+
+def _label(args: argparse.Namespace, table, info: dict, status) -> tuple:
+    """Return the labels of every point, NaN where a membrane failed, and the classes."""
+    import numpy as np
+
+    from ..agreement import Place
+    from ..labels import label_with_remarks
+    from ..sheets import select_membranes
+    from ..training_annotations import read_by_name
+
+    rows = select_membranes(args.sheet, args.tomogram, table.membranes)
+    how = _labelling(args)
+    step = (args.pixel_size_angstrom or table.pixel_size) / table.pixel_size
+    numbers = (step, table.pixel_size, table.shape)
+    everything = Place(table.points.astype(np.float64), table.normals, table.side, *numbers)
+    annotations_by_name = read_by_name(args.sheet, rows, info, everything)
+    labels = np.full((len(table), len(how.classes)), np.nan, dtype=np.float32)
     for index, name in enumerate(table.membranes):
         with status.isolate(name):
             mine = np.flatnonzero(table.membrane == index)
-            annotations = find(name)
-            where = f"{args.tomogram}/{name}"
-            parts = (table.points[mine], table.normals[mine], table.side[mine])
-            found = label_membrane(*parts, annotations, how, where)
-            labels[mine] = found
-            near = (found < args.cap_voxel).any(axis=1).mean() if len(mine) else 0.0
+            annotations = annotations_by_name(name)
+            place = everything.select(mine, f"{args.tomogram}/{name}")
+            labels[mine], remarks = label_with_remarks(place, annotations, how)
+            near = (labels[mine] < args.cap_voxel).any(axis=1).mean() if len(mine) else 0.0
             log.info(
                 "%s: %d annotations, %d points, %.0f %% of them nearer than the cap",
-                *(where, len(annotations), len(mine), 100 * near),
+                *(place.where, len(annotations), len(mine), 100 * near),
             )
-            status.record(name, len(mine), "" if len(annotations) else "no annotated particle")
-    return labels, classes
+            for remark in remarks:
+                log.warning("%s: %s", place.where, remark)
+            message = "; ".join(remarks) if len(annotations) else "no annotated particle"
+            status.record(name, len(mine), message)
+    return labels, how.classes
 
 
-def run(args: argparse.Namespace) -> None:
-    """Read points and annotations, measure, write."""
-    from dataclasses import replace
-
+def _check_numbers(args: argparse.Namespace) -> None:
     from ..errors import InputError
-    from ..files import provenance, read_json
-    from ..tables import PointTable, Status
 
     if not args.cap_voxel > 0 or not 0 <= args.pixel_size_angstrom < float("inf"):
         raise InputError(
@@ -200,6 +181,26 @@ def run(args: argparse.Namespace) -> None:
             found=f"{args.cap_voxel:g} and {args.pixel_size_angstrom:g}",
             expected="a cap above 0, a pixel size of 0 or more",
         )
+    if args.target == "membership" and not 0 < args.membership_voxel < args.cap_voxel:
+        raise InputError(
+            "--membership-voxel",
+            found=f"{args.membership_voxel:g}",
+            expected=f"above 0, below the cap ({args.cap_voxel:g})",
+        )
+    if not 0 <= args.far_share <= 1:
+        raise InputError("--far-share", found=f"{args.far_share:g}", expected="0 to 1")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read points and annotations, measure, write."""
+    from dataclasses import replace
+
+    from ..class_options import by_class
+    from ..errors import InputError
+    from ..files import provenance, read_json
+    from ..tables import PointTable, Status
+
+    _check_numbers(args)
     table, info = PointTable.read(args.points), read_json(args.info)
     if {table.tomogram, info.get("tomogram")} != {args.tomogram}:
         raise InputError(
@@ -208,14 +209,19 @@ def run(args: argparse.Namespace) -> None:
         )
     status = Status(table.tomogram, "label_points")
     labels, classes = _label(args, table, info, status)
-    names = "pixel_size_angstrom distance map_threshold map_axis radii_angstrom cap_voxel"
-    made = {name: getattr(args, name) for name in (*names.split(), "covariance_angstrom2")}
-    made["map"] = [text.replace("\\", "/").rpartition("/")[2] for text in args.map]
+    names = "pixel_size_angstrom distance map_threshold map_axis radii_angstrom cap_voxel target"
+    names += " covariance_angstrom2 membership_voxel far_share"
+    made = {name: getattr(args, name) for name in names.split()}
+    files = by_class("--map", args.map)
+    made["map"] = {name: path.replace("\\", "/").rpartition("/")[2] for name, path in files.items()}
     meta = {
         **table.meta,
         "classes": classes,
         "cap": args.cap_voxel,
+        "target": args.target,
         "provenance": provenance("label_points", {**made, "classes": classes}),
     }
+    if args.target == "membership":
+        meta["membership_voxel"] = args.membership_voxel
     replace(table.with_extra(labels=labels), meta=meta).write(args.output)
     status.write(args.status)

@@ -1,0 +1,97 @@
+"""Annotations for training: the classes of a whole sheet, and the particles of one membrane."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from .agreement import FAR_WORKING_VOXEL, Place, check_shared
+from .annotations import Annotations, annotations_of_membrane, read_annotations
+from .cases import annotations_by_membrane
+from .class_groups import resolve_classes
+from .errors import InputError
+from .sheets import MembraneRow, read_membranes
+
+log = logging.getLogger(__name__)
+
+
+def classes_of_sheet(sheet: str | Path) -> list[list[str]]:
+    """Return the groups of classes that all training rows of a sheet give, see `resolve_classes`.
+
+    Every batch thus gets the same outputs.
+    """
+    files = {}
+    for row in read_membranes(sheet, must_exist=False):
+        if row.split == "train":
+            files[row.tomogram, row.annotations] = row
+    # names alone are of interest: any pixel size and any large volume do
+    names = [
+        read_annotations(
+            row.annotations,
+            row.mesh,
+            pixel_size=1.0,
+            shape=(10**9,) * 3,
+            tomogram=row.tomogram,
+            must_have_rows=False,
+        ).classes
+        for row in files.values()
+    ]
+    classes = resolve_classes(names)
+    log.info("classes of the outputs: %s", "; ".join(" + ".join(group) for group in classes))
+    return classes
+
+
+def read_by_name(
+    sheet: str | Path, rows: Sequence[MembraneRow], info: Mapping, place: Place
+) -> Callable[[str], Annotations]:
+    """Return a function from the name of a membrane to its annotations.
+
+    Parameters
+    ----------
+    sheet : path
+        Where several membranes of the tomogram name one file, each particle goes to the nearest.
+    rows : sequence of MembraneRow of one tomogram
+    info : mapping, info of the tomogram
+    place : Place
+        Points of all of `rows`, by which a file of several membranes is checked.
+
+    Notes
+    -----
+    The function raises `InputError` where a membrane has no annotations, they cannot be read, or
+    those of a shared file lie on none of its membranes.
+    """
+    by_name = {row.membrane: row for row in rows}
+    tomogram = info["tomogram"]
+    annotated = [row for row in read_membranes(sheet, must_exist=False) if row.annotations]
+    annotated = [row for row in annotated if row.tomogram == tomogram]
+    shared: dict[tuple, dict] = {}
+
+    def find(name: str) -> Annotations:
+        row = by_name[name]
+        if row.annotations is None:
+            raise InputError(
+                f"{sheet}: membrane '{name}' has no file in column 'annotations'",
+                remedy="a membrane for training needs annotated particles",
+            )
+        key = (row.annotations, row.mesh)
+        same = [r for r in annotated if (r.annotations, r.mesh) == key]
+        if len(same) == 1:
+            return annotations_of_membrane(row, info)
+        if key not in shared:
+            shared[key] = _divide(same, info, place)
+        return shared[key][tomogram, name]
+
+    return find
+
+
+def _divide(same: Sequence[MembraneRow], info: Mapping, place: Place) -> dict:
+    """Return the annotations of each of the membranes that share a file."""
+    working = place.step * place.pixel_size
+    found = annotations_by_membrane(same, {same[0].tomogram: info}, 2 * FAR_WORKING_VOXEL, working)
+    if len(place.points):
+        n_assigned = sum(map(len, found.values()))
+        place = replace(place, where=same[0].annotations.name)
+        check_shared(annotations_of_membrane(same[0], info), n_assigned, place)
+    return found
