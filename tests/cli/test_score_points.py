@@ -188,3 +188,15 @@ def test_negative_batch_size_is_refused(data, capsys):
     assert "--batch-size; found -1; expected 0 or more" in refused(
         data, capsys, "--batch-size", "-1"
     )
+
+
+def test_boxes_larger_in_the_plane_are_scored_at_their_middle(data):
+    assert call(data) == 0
+    expected = PointTable.read(data / "s.npz").extra["scores"]
+    boxes = np.load(data / "boxes.npy")
+    np.save(data / "boxes.npy", np.pad(boxes, ((0, 0), (0, 0), (2, 2), (2, 2))))
+    table = PointTable.read(data / "boxes.npz")
+    table.meta["subvolumes"]["box_centre"] = [3, 5, 5]
+    table.write(data / "boxes.npz")
+    assert call(data) == 0
+    assert np.abs(PointTable.read(data / "s.npz").extra["scores"] - expected).max() < 1e-5

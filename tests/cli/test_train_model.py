@@ -87,8 +87,9 @@ def test_weights_and_card_can_be_read(data):
         "dark",
     )
     assert card.training["membranes"] == ["T1/M1"]
-    assert card.training["n_boxes"] + card.training["n_validation_boxes"] <= N
-    assert card.training["n_validation_boxes"] > 0
+    assert (card.training["n_boxes"], card.training["refitted"]) == (N, True)
+    assert 0 < card.training["n_validation_boxes"] < N
+    assert card.training["validation_loss"] > 0
     assert str(data) not in (data / "model.json").read_text()
 
 
@@ -106,9 +107,26 @@ def test_curves_are_written(data):
     flags = ("--curves", str(data / "c.csv"), "--curves-png", str(data / "c.png"))
     assert call(data, *flags) == 0
     rows = read_table(data / "c.csv", ",")[1]
-    assert [row["epoch"] for row in rows] == ["1", "2"]
-    assert all(float(row["validation_loss"]) > 0 for row in rows)
+    assert [(row["run"], row["epoch"]) for row in rows] == [
+        *(("trial", "1"), ("trial", "2")),
+        *(("final", "1"), ("final", "2")),
+    ]
+    assert all(float(row["validation_loss"]) > 0 for row in rows[:2])
+    assert [row["validation_loss"] for row in rows[2:]] == ["", ""]
     assert (data / "c.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_final_run_is_that_of_all_points_with_the_threshold_of_the_part_held_out(data):
+    assert call(data) == 0
+    assert call(data, "--no-refit", output="trial") == 0
+    assert call(data, "--validation-fraction", "0", output="all") == 0
+    names = ("model", "trial", "all")
+    final, trial, everything = (read_weights(data / f"{name}.safetensors") for name in names)
+    tensors = everything[0].state_dict()
+    for name, tensor in final[0].state_dict().items():
+        assert torch.equal(tensor, tensors[name]), name
+    assert final[1].threshold == trial[1].threshold != everything[1].threshold
+    assert trial[1].training["n_boxes"] < N
 
 
 def test_two_runs_give_the_same_bytes(data):

@@ -5,9 +5,10 @@ import pytest
 from membrain.curves import draw_curves, write_curves
 from membrain.files import read_table
 
+COLUMNS = ("run", "epoch", "learning_rate", "training_loss", "validation_loss")
 ROWS = [
-    {"epoch": 1, "learning_rate": 1e-4, "training_loss": 2.5, "validation_loss": 2.25},
-    {"epoch": 2, "learning_rate": 1e-3, "training_loss": 1.5, "validation_loss": 1.75},
+    dict(zip(COLUMNS, ("trial", 1, 1e-4, 2.5, 2.25), strict=True)),
+    dict(zip(COLUMNS, ("final", 2, 1e-3, 1.5, 1.75), strict=True)),
 ]
 BLIND = [{**row, "validation_loss": None} for row in ROWS]
 
@@ -15,8 +16,9 @@ BLIND = [{**row, "validation_loss": None} for row in ROWS]
 def test_table_holds_one_row_per_epoch(tmp_path):
     write_curves(tmp_path / "curves.csv", ROWS)
     columns, rows = read_table(tmp_path / "curves.csv", ",")
-    assert columns == ["epoch", "learning_rate", "training_loss", "validation_loss"]
+    assert columns == list(COLUMNS)
     assert rows[1] == {
+        "run": "final",
         "epoch": "2",
         "learning_rate": "0.001",
         "training_loss": "1.5",

@@ -156,12 +156,23 @@ def test_checkpoint_changes_nothing(tmp_path):
 
 def test_best_epoch_is_the_one_with_the_lowest_validation_loss():
     validation = samples(32, seed=1)
-    recipe = Recipe(**{**vars(RECIPE), "learning_rate": 0.05, "epochs": 8})
+    recipe = Recipe(**{**vars(RECIPE), "learning_rate": 0.05, "epochs": 8, "keep": "best"})
     network, progress = run(recipe, samples(), validation)
     losses = [row["validation_loss"] for row in progress.history]
     assert progress.best_epoch == 1 + losses.index(min(losses))
     network.load_state_dict(progress.best)
     assert evaluate(network, validation, recipe) == pytest.approx(min(losses), rel=1e-5)
+
+
+def test_last_epoch_is_kept_though_another_validates_better():
+    validation = samples(32, seed=1)
+    validation.labels = validation.labels.flip(1)  # the better it learns, the worse it validates
+    recipe = Recipe(**{**vars(RECIPE), "learning_rate": 0.01, "epochs": 8})
+    network, progress = run(recipe, samples(), validation)
+    losses = [row["validation_loss"] for row in progress.history]
+    assert min(losses) < losses[-1]
+    assert progress.best_epoch == 8
+    assert all(torch.equal(network.state_dict()[name], t) for name, t in progress.best.items())
 
 
 def test_without_validation_the_last_epoch_is_kept():

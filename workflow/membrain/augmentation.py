@@ -41,7 +41,7 @@ class Augmentation:
 
 
 def crop_boxes(boxes: Tensor, box_shape: Sequence[int]) -> Tensor:
-    """Return the middle (n, K, I, J) of boxes that are larger in the plane.
+    """Return the middle (n, K, I, J) of boxes (tensor or array) that are larger in the plane.
 
     Where the difference is odd the extra voxel is cut at the far end.
     """

@@ -7,30 +7,39 @@ from pathlib import Path
 
 from .files import atomic_path, write_table
 
-COLUMNS = ("epoch", "learning_rate", "training_loss", "validation_loss")
+COLUMNS = ("run", "epoch", "learning_rate", "training_loss", "validation_loss")
 
 
 def write_curves(path: str | Path, history: Sequence[Mapping[str, float]]) -> None:
-    """Write one row per epoch, comma separated; no validation leaves its cells empty."""
-    rows = [
-        ["" if row[name] is None else f"{row[name]:.6g}" for name in COLUMNS] for row in history
-    ]
-    write_table(path, COLUMNS, rows, delimiter=",")
+    """Write one row per epoch and run, comma separated; no validation leaves its cells empty."""
+    write_table(path, COLUMNS, [[_cell(row[name]) for name in COLUMNS] for row in history], ",")
+
+
+def _cell(value: float | str | None) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    return f"{value:.6g}"
 
 
 def draw_curves(path: str | Path, history: Sequence[Mapping[str, float]], kept: int) -> None:
-    """Write a PNG of the losses over the epochs; a line marks the epoch that was kept."""
+    """Write a PNG of the losses over the epochs; a line marks the epoch that was kept.
+
+    The run before the final one, in which a part was held out, is drawn paler.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    epochs = [row["epoch"] for row in history]
-    for name, label in (("training_loss", "training"), ("validation_loss", "validation")):
-        values = [row[name] for row in history]
-        if None not in values:
-            axes.plot(epochs, values, marker=".", label=label)
+    for run, alpha, note in (("trial", 0.45, ", a part held out"), ("final", 1.0, "")):
+        rows = [row for row in history if row["run"] == run]
+        for name, colour in (("training", "C0"), ("validation", "C1")):
+            values = [row[f"{name}_loss"] for row in rows]
+            if rows and None not in values:
+                epochs = [row["epoch"] for row in rows]
+                look = {"color": colour, "alpha": alpha, "marker": "."}
+                axes.plot(epochs, values, label=name + note, **look)
     axes.axvline(kept, color="0.6", linewidth=1, linestyle="--", label=f"kept: epoch {kept}")
     axes.set(xlabel="epoch", ylabel="loss", ylim=(0, None))
     axes.legend()

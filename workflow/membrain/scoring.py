@@ -164,9 +164,12 @@ def check_boxes(card: Card, described: Mapping, where: str, row_shape: Sequence[
             remedy = f"cut the boxes again with {key} of the model"
             problems.add(f"{where}: {what}", found=found, expected=expected, remedy=remedy)
 
-    compare("shape of the boxes", list(row_shape), list(card.box_shape), "--box-shape")
+    excess = [have - want for have, want in zip(row_shape, card.box_shape, strict=True)]
+    if excess[0] or min(excess) < 0:  # larger in the plane is well: the middle is scored
+        compare("shape of the boxes", list(row_shape), list(card.box_shape), "--box-shape")
+        excess = [0, 0, 0]
     if described.get("box_centre") is not None:
-        centre = [float(c) for c in described["box_centre"]]
+        centre = [float(c) - n // 2 for c, n in zip(described["box_centre"], excess, strict=True)]
         compare("centre of the boxes", centre, [float(c) for c in card.box_centre], "--box-centre")
     pixel_size = described.get("pixel_size_angstrom")
     if pixel_size and abs(pixel_size / card.pixel_size_angstrom - 1) > PIXEL_SIZE_TOLERANCE:

@@ -49,8 +49,11 @@ class Recipe:
     precision : {"auto", "fp32", "bf16"}
         ``auto``: bf16 where it is faster. On a processor boxes of less than 8 voxels along an axis
         train with float32 whatever this says.
+    keep : {"last", "best"}
+        Which epoch's weights are kept. The last is that of the lowest learning rate; the loss of a
+        small validation part is too uncertain to choose by.
     patience : int
-        Stop after this many epochs without a better validation loss; 0: never.
+        Stop after this many epochs without a better validation loss; 0: never. Keeps the best.
     seed : int
     """
 
@@ -64,6 +67,7 @@ class Recipe:
     normalisation: str = "zscore"
     augmentation: Augmentation = field(default_factory=Augmentation)
     precision: str = "auto"
+    keep: str = "last"
     patience: int = 0
     seed: int = 0
 
@@ -87,14 +91,14 @@ def train_network(
     checkpoint: str | Path | None = None,
     is_quiet: bool = True,
 ) -> Progress:
-    """Train a network and return how it went, with the weights of the best epoch.
+    """Train a network and return how it went, with the weights of the epoch that is kept.
 
     Parameters
     ----------
     network : nn.Module
         On the device of the samples; changed in place.
     training, validation : Samples
-        Without validation the last epoch is kept.
+        Without validation the last epoch is kept whatever the recipe says.
     recipe : Recipe
     checkpoint : path, optional
         Written after each epoch. A run that finds one of the same data and recipe goes on from it
@@ -125,7 +129,7 @@ def train_network(
         rate = optimiser.param_groups[0]["lr"]
         row = {"epoch": epoch, "learning_rate": rate, "training_loss": loss}
         row["validation_loss"] = evaluate(network, validation, recipe) if validation else None
-        _note(progress, row, network)
+        _note(progress, row, network, is_last_kept=recipe.keep == "last" and not recipe.patience)
         log.info(
             "epoch %d of %d: training loss %.4f, validation loss %s",
             *(epoch, recipe.epochs, loss, _text(row["validation_loss"])),
@@ -139,11 +143,12 @@ def _text(loss: float | None) -> str:
     return "-" if loss is None else f"{loss:.4f}"
 
 
-def _note(progress: Progress, row: dict, network: nn.Module) -> None:
-    """Add an epoch to the progress; keep the network's state if it is the best so far."""
+def _note(progress: Progress, row: dict, network: nn.Module, is_last_kept: bool) -> None:
+    """Add an epoch to the progress; keep the network's state if it is the one to be kept so far."""
     progress.history.append(row)
     progress.epoch = row["epoch"]
-    is_best = row["validation_loss"] is None or row["validation_loss"] < progress.best_loss
+    loss = row["validation_loss"]
+    is_best = is_last_kept or loss is None or loss < progress.best_loss
     if is_best or not progress.best:
         progress.best_epoch = row["epoch"]
         progress.best = copy.deepcopy(network.state_dict())

@@ -6,15 +6,18 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from .checkpoints import Progress
 from .errors import InputError, suggest
 from .holdout import box_diagonal, hold_out
 from .tables import PointTable
 from .training import Recipe, Samples
+
+if TYPE_CHECKING:
+    from .fitting import Fit
 
 log = logging.getLogger(__name__)
 
@@ -208,22 +211,23 @@ def to_samples(joined: Joined, is_chosen: np.ndarray, device: torch.device) -> S
     return Samples(boxes.to(device), labels.to(device))
 
 
-def describe_training(
-    joined: Joined, parts: tuple[np.ndarray, np.ndarray], recipe: Recipe, progress: Progress
-) -> dict:
+def describe_training(joined: Joined, found: Fit, recipe: Recipe) -> dict:
     """Return what the card of a model says of its training; no paths and no times."""
-    is_training, is_validation = parts
     names = np.array(joined.names, dtype=object)
-    row = progress.history[progress.best_epoch - 1]
-    losses = {name: row[name] for name in ("training_loss", "validation_loss")}
+    row = found.progress.history[found.progress.best_epoch - 1]
+    losses = {
+        "training_loss": row["training_loss"],
+        "validation_loss": found.validation_loss,
+    }
     used = dataclasses.asdict(recipe)
     for name in ("box_shape", "box_centre", "normalisation"):  # the card has them already
         del used[name]
     return {
-        "membranes": sorted(names[np.unique(joined.membrane[is_training])]),
-        "n_boxes": int(is_training.sum()),
-        "n_validation_boxes": int(is_validation.sum()),
-        "epoch": progress.best_epoch,
+        "membranes": sorted(names[np.unique(joined.membrane[found.is_training])]),
+        "n_boxes": int(found.is_training.sum()),
+        "n_validation_boxes": int(found.is_validation.sum()),
+        "refitted": found.trial is not None,
+        "epoch": found.progress.best_epoch,
         **{name: None if v is None else round(v, 6) for name, v in losses.items()},
         "recipe": used,
         "labels": joined.meta["provenance"]["parameters"],

@@ -84,7 +84,9 @@ except InputError as error:
     stop(error)
 
 TRAINING = CARD is None
-BOX = CARD or {"box_shape": [12, 12, 12], "box_centre": [6, 6, 6], "contrast": "dark"}
+NEW_BOX = {"box_shape": [12, 12, 12], "box_centre": [6, 6, 6], "contrast": "dark"}
+# boxes to train on are larger in the plane: turned ones then have corners with real data
+TRAINING_BOX = {**NEW_BOX, "box_shape": [12, 18, 18], "box_centre": [6, 9, 9]}
 USED_TOMOGRAMS = sorted({tomogram for tomogram, _ in BATCHES})
 STATUS_STEPS = (
     "sample_points",
@@ -203,6 +205,11 @@ def per_tomogram(pattern):
 def batch_size(wildcards):
     """Return the number of membranes of a batch, for memory and time."""
     return len(batch_rows(wildcards))
+
+
+def box_of(wildcards):
+    """Return shape, centre and contrast of a batch's boxes: those of the model, or of a new one."""
+    return CARD or (TRAINING_BOX if is_training(wildcards.batch) else NEW_BOX)
 
 
 def is_training(batch):

@@ -84,8 +84,8 @@ rule extract_subvolumes:
     params:
         code=code("extract_subvolumes"),
         pixel_size=PIXEL_SIZE,
-        box=flags({n: BOX[n] for n in ("box_shape", "box_centre")}),
-        contrast=BOX["contrast"],
+        box=lambda w: flags(box_of(w), ("box_shape", "box_centre")),
+        contrast=lambda w: box_of(w)["contrast"],
         flags=flags(settings("extract_subvolumes")),
     shell:
         "step extract_subvolumes --points {input.points:q} --path {input.volume:q}"

@@ -60,12 +60,13 @@ rule train_model:
         seed=OPTIONS["seed"],
         device=OPTIONS["device"],
         checkpoint=RESULTS / "train_model/checkpoint.pt",
+        box=flags(NEW_BOX, ("box_shape",)),
         flags=flags(
             {k: v for k, v in settings("train_model").items() if k != "pixel_size_angstrom"}
         ),
     shell:
         "step train_model --labels {input.labels:q} --subvolumes {input.subvolumes:q}"
         " --validation {params.validation} --seed {params.seed} --device {params.device}"
-        " {params.flags} --threads {threads} --checkpoint {params.checkpoint:q}"
+        " {params.box} {params.flags} --threads {threads} --checkpoint {params.checkpoint:q}"
         " --output {output.model:q} --curves {output.curves:q} --curves-png {output.picture:q}"
         " > {log:q} 2>&1"

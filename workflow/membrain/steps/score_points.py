@@ -49,6 +49,7 @@ def _score(args: argparse.Namespace, table, boxes, network, card, status) -> tup
     """Return the rows of the membranes that went well and their scores."""
     import numpy as np
 
+    from ..augmentation import crop_boxes
     from ..devices import choose_device, set_up
     from ..scoring import compile_network, score_boxes
 
@@ -65,6 +66,7 @@ def _score(args: argparse.Namespace, table, boxes, network, card, status) -> tup
             mine = boxes[rows[0] : rows[-1] + 1] if is_one_run else boxes[rows]
             if len(rows):
                 how = (card.normalisation, device, args.batch_size, where)
+                mine = crop_boxes(mine, card.box_shape)  # boxes to train on are larger
                 scores.append(score_boxes(predict, mine, *how))
                 kept.append(rows)
                 n_near = int((scores[-1] < card.threshold).any(axis=1).sum())

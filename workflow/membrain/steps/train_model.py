@@ -1,10 +1,11 @@
 """Fit the network to labelled boxes.
 
 Reads the labelled points (.npz) and boxes (.npy) of the training batches, in the same order. Writes
-the weights of the best epoch (.safetensors) with their card (.json beside it) and the curves of the
-run. Without --validation a part of each membrane, cut off in space, validates. With --checkpoint a
-run that was killed goes on where it was and ends with the same weights. The same seed, data and
-number of threads give the same bytes.
+the weights (.safetensors) with their card (.json beside it) and the curves of the run. Without
+--validation a part of each membrane, cut off in space, validates a first run, which gives the
+threshold; a second run then learns from all points. With --checkpoint a run that was killed goes on
+where it was and ends with the same weights. The same seed, data and number of threads give the same
+bytes.
 
   step.py train_model --labels T1.npz T2.npz --subvolumes T1.npy T2.npy --threads 4 \\
       --output model.safetensors --curves curves.csv --curves-png curves.png
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         default=[],
         metavar="TOMOGRAM/MEMBRANE",
-        help="membranes that choose the best epoch and are not trained on",
+        help="membranes that validate and are not trained on",
     )
     add(
         "--validation-fraction",
@@ -36,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.2,
         metavar="F",
         help="without --validation: part of each membrane that validates; 0: none",
+    )
+    add(
+        "--no-refit",
+        action="store_true",
+        help="keep the run that left that part out, instead of learning from all points afterwards",
     )
     add(
         "--box-shape",
@@ -69,7 +75,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="largest deviation of the added noise, in standard deviations of the boxes",
     )
-    add("--patience", type=int, default=0, metavar="N", help="epochs without gain; 0: never stop")
+    add(
+        "--keep",
+        choices=("last", "best"),
+        default="last",
+        help="epoch whose weights are kept: the last, or the one with the least validation loss",
+    )
+    add(
+        "--patience",
+        type=int,
+        default=0,
+        metavar="N",
+        help="epochs without gain before a stop, which keeps the best; 0: never",
+    )
     add(
         "--near-voxel",
         type=float,
@@ -148,17 +166,17 @@ def _recipe(args: argparse.Namespace, described: dict):
         normalisation=args.normalisation,
         augmentation=Augmentation(args.rotation, not args.no_flip, args.noise),
         precision=args.precision,
+        keep=args.keep,
         patience=args.patience,
         seed=args.seed,
     )
 
 
-def _card(args: argparse.Namespace, joined, recipe, parts: tuple, progress, threshold: float):
+def _card(args: argparse.Namespace, joined, recipe, found):
     """Return the card of the trained weights."""
     from ..training_data import describe_training
     from ..weights import Card
 
-    fraction = 0.0 if args.validation else args.validation_fraction
     return Card(
         pixel_size_angstrom=joined.described["pixel_size_angstrom"],
         classes=tuple(tuple(group) for group in joined.meta["classes"]),
@@ -167,59 +185,39 @@ def _card(args: argparse.Namespace, joined, recipe, parts: tuple, progress, thre
         box_shape=recipe.box_shape,
         box_centre=recipe.box_centre,
         cap=joined.meta["cap"],
-        threshold=threshold,
+        threshold=found.threshold,
         training={
-            **describe_training(joined, parts, recipe, progress),
+            **describe_training(joined, found, recipe),
             "validation": sorted(args.validation),
-            "validation_fraction": fraction,
+            "validation_fraction": 0.0 if args.validation else args.validation_fraction,
         },
     )
 
 
-def _fit(args: argparse.Namespace, joined, recipe, parts: tuple):
-    """Put the data on the device, build the network, train it; return progress and threshold."""
+def _options(args: argparse.Namespace):
+    """Choose and set up the device; return the options of the fit."""
     import sys
 
-    import torch
-
     from ..devices import choose_device, set_up
-    from ..network import build_network
-    from ..training import matching_threshold, predict, train_network
-    from ..training_data import to_samples
+    from ..fitting import FitOptions
 
     device = choose_device(args.device)
     set_up(device, args.threads)
-    is_training, is_validation = parts
-    training = to_samples(joined, is_training, device)
-    validation = to_samples(joined, is_validation, device) if is_validation.any() else None
-    torch.manual_seed(args.seed)
-    network = build_network("membrain", joined.labels.shape[1], recipe.box_shape)
-    with torch.no_grad():  # begin at the mean label instead of at 0
-        network.head.bias.copy_(torch.from_numpy(joined.labels[is_training].mean(axis=0)))
-    log.info(
-        "%d boxes train, %d validate, on %s with %d threads",
-        *(len(training), len(validation or ()), device.type, args.threads),
+    return FitOptions(
+        device,
+        near_voxel=args.near_voxel,
+        threshold_voxel=args.threshold_voxel,
+        refit=not args.no_refit,
+        checkpoint=args.checkpoint,
+        is_quiet=args.quiet or not sys.stderr.isatty(),
     )
-    is_quiet = args.quiet or not sys.stderr.isatty()
-    progress = train_network(
-        network.to(device), training, validation, recipe, args.checkpoint, is_quiet
-    )
-    if args.threshold_voxel:
-        return progress, args.threshold_voxel
-    network.load_state_dict(progress.best)
-    judged = validation or training
-    found = predict(network, judged.boxes, recipe)
-    # the first output stands for all: it is that of the most frequent class
-    threshold = matching_threshold(found[:, 0], judged.labels[:, 0], args.near_voxel)
-    return progress, round(threshold, 3)
 
 
 def run(args: argparse.Namespace) -> None:
     """Read labelled boxes, train, write weights, card and curves."""
-    from pathlib import Path
-
     from ..boxes_file import open_boxes
     from ..curves import draw_curves, write_curves
+    from ..fitting import fit
     from ..tables import PointTable
     from ..training_data import Source, check_particles, join, split
     from ..weights import write_weights
@@ -233,16 +231,17 @@ def run(args: argparse.Namespace) -> None:
     parts = split(joined, args.validation, args.validation_fraction)
     check_particles(joined, parts[0])
     recipe = _recipe(args, joined.described)
-    progress, threshold = _fit(args, joined, recipe, parts)
-    card = _card(args, joined, recipe, parts, progress, threshold)
-    write_weights(args.output, progress.best, card)
+    options = _options(args)
+    found = fit(joined, parts, recipe, options, is_cut_off=not args.validation)
+    progress = found.progress
+    write_weights(args.output, progress.best, _card(args, joined, recipe, found))
     if args.curves:
-        write_curves(args.curves, progress.history)
+        write_curves(args.curves, found.history)
     if args.curves_png:
-        draw_curves(args.curves_png, progress.history, progress.best_epoch)
-    if args.checkpoint:
-        Path(args.checkpoint).unlink(missing_ok=True)
+        draw_curves(args.curves_png, found.history, progress.best_epoch)
+    for path in options.checkpoints:
+        path.unlink(missing_ok=True)
     log.info(
         "%s: epoch %d of %d kept, threshold %.2f",
-        *(args.output, progress.best_epoch, progress.epoch, threshold),
+        *(args.output, progress.best_epoch, progress.epoch, found.threshold),
     )
