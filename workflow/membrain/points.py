@@ -159,7 +159,7 @@ def sample_sides(
     *,
     band: float = 15.0,
     thinning: float = 1.5,
-    edge_margin: float = 4.0,
+    edge_margin: float = 3.0,
     rim_cosine: float = 0.3,
     seed: int = 0,
 ) -> dict[str, SidePoints]:

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_argument(
         "--thinning-voxel", type=float, default=1.5, help="least distance of points"
     )
-    options.add_argument("--edge-margin-voxel", type=float, default=4.0, help="left out at the rim")
+    options.add_argument("--edge-margin-voxel", type=float, default=3.0, help="left out at the rim")
     options.add_argument(
         "--rim-cosine", type=float, default=0.3, help="smaller cosine to the normal: no side"
     )
