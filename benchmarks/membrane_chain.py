@@ -57,7 +57,7 @@ def measure(mask: Path) -> None:
     from membrain.surfaces import orient_surface
 
     def sample():
-        return sample_sides(voxels, orient_surface(voxels), ("a", "b"))
+        return sample_sides(orient_surface(voxels), ("a", "b"))
 
     sides, seconds = timed(sample)
     n_points = sum(len(one.points) for one in sides.values())

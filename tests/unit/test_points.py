@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from membrain.points import find_connections, sample_sides, thin_points
+from membrain.points import sample_sides, thin_points
 from membrain.surfaces import orient_surface
 from membrain.voting import vote_normals
 
@@ -88,7 +88,7 @@ SCENES = ("plane0", "plane1", "plane2", "tilted", "stacked", "sphere", "holes", 
 @pytest.mark.parametrize("name", SCENES)
 def test_voted_normals_follow_the_shape(name):
     voxels, distance, (median, most) = scene(name)
-    sampled = sample_sides(voxels, orient_surface(voxels), ("a", "b"))
+    sampled = sample_sides(orient_surface(voxels), ("a", "b"))
     for side, sign in (("a", 1), ("b", -1)):
         one = sampled[side]
         assert len(one.points) > 300
@@ -108,7 +108,7 @@ def test_even_coverage(name):
     voxels, distance, _ = scene(name)
     margin = 4.0
     surface = orient_surface(voxels)
-    sampled = sample_sides(voxels, surface, ("a", "b"), edge_margin=margin)
+    sampled = sample_sides(surface, ("a", "b"), edge_margin=margin)
     known = set(map(tuple, voxels))
     outward = gradient(distance, voxels)
     for side, sign in (("a", 1), ("b", -1)):
@@ -144,10 +144,10 @@ def rim_distance(name, points, voxels):
 def test_no_point_lies_in_the_margin(name):
     voxels, _, _ = scene(name)
     surface = orient_surface(voxels)
-    for one in sample_sides(voxels, surface, ("a", "b"), edge_margin=6.0).values():
+    for one in sample_sides(surface, ("a", "b"), edge_margin=6.0).values():
         assert rim_distance(name, one.points, voxels).min() > 2.0
         assert one.counts["edge"] > 0
-    for one in sample_sides(voxels, surface, ("a", "b"), edge_margin=0.0).values():
+    for one in sample_sides(surface, ("a", "b"), edge_margin=0.0).values():
         assert one.counts["edge"] == 0
 
 
@@ -160,8 +160,8 @@ def test_two_sheets_in_one_mask_and_in_two():
 
     sheets = [near_voxels(f, (50, 60, 70)) for f in (low, high)]
     both = np.concatenate(sheets)
-    together = sample_sides(both, orient_surface(both), ("a", "b"))
-    alone = [sample_sides(v, orient_surface(v), ("a", "b")) for v in sheets]
+    together = sample_sides(orient_surface(both), ("a", "b"))
+    alone = [sample_sides(orient_surface(v), ("a", "b")) for v in sheets]
     for side, sign, faces in (("a", 1, (23, 31)), ("b", -1, (20, 28))):
         assert set(together[side].points[:, 0]) == set(faces)
         for one, face in zip(alone, faces, strict=True):
@@ -174,7 +174,7 @@ def test_two_sheets_in_one_mask_and_in_two():
 def test_mask_in_several_pieces():
     voxels, distance, _ = scene("plane0")
     voxels = voxels[voxels[:, 2] % 26 > 5]
-    one = sample_sides(voxels, orient_surface(voxels), ("a",))["a"]
+    one = sample_sides(orient_surface(voxels), ("a",))["a"]
     assert set(one.points[:, 0]) == {25}
     assert len(set(one.points[:, 2] // 26)) == 3
 
@@ -182,7 +182,7 @@ def test_mask_in_several_pieces():
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_one_voxel_thin_mask_has_both_sides(axis):
     voxels = np.roll(np.argwhere(np.ones((1, 50, 60))) + [20, 0, 0], axis, axis=1)
-    sampled = sample_sides(voxels, orient_surface(voxels), ("a", "b"))
+    sampled = sample_sides(orient_surface(voxels), ("a", "b"))
     for side, sign in (("a", 1), ("b", -1)):
         one = sampled[side]
         assert (one.points[:, axis] == 20).all()
@@ -190,11 +190,29 @@ def test_one_voxel_thin_mask_has_both_sides(axis):
         np.testing.assert_allclose(voted[:, axis], sign, atol=1e-6)
 
 
+def test_points_without_a_side_are_counted():
+    """The bare faces at the rim of a plate, 5 voxels thick, look along it."""
+    voxels = np.argwhere(np.ones((5, 40, 50))) + [20, 6, 7]
+    one = sample_sides(orient_surface(voxels), ("a", "b"), rim_cosine=0.75)
+    for side in ("a", "b"):
+        assert one[side].counts["rim"] == 3 * (2 * 40 + 2 * 48)  # the three inner layers
+        assert set(one[side].points[:, 0]) == {24 if side == "a" else 20}
+    closed, *_ = scene("sphere")
+    assert sample_sides(orient_surface(closed), ("a",))["a"].counts["rim"] == 0
+
+
+def test_dropped_and_kept_points_add_up():
+    voxels, *_ = scene("plane0")
+    for side, one in sample_sides(orient_surface(voxels), ("a", "b")).items():
+        face = voxels[voxels[:, 0] == (25 if side == "a" else 22)]
+        assert one.counts["edge"] + one.counts["thinned"] + len(one.points) == len(face)
+
+
 def test_shuffled_voxels_give_the_same_points():
     voxels, *_ = scene("tilted")
     mixed = np.random.default_rng(0).permutation(voxels)
-    first = sample_sides(voxels, orient_surface(voxels), ("a", "b"))
-    second = sample_sides(mixed, orient_surface(mixed), ("a", "b"))
+    first = sample_sides(orient_surface(voxels), ("a", "b"))
+    second = sample_sides(orient_surface(mixed), ("a", "b"))
     for side in ("a", "b"):
         np.testing.assert_array_equal(first[side].points, second[side].points)
         np.testing.assert_allclose(first[side].raw_normals, second[side].raw_normals, atol=1e-9)
@@ -203,9 +221,9 @@ def test_shuffled_voxels_give_the_same_points():
 def test_a_side_is_the_same_alone_and_with_the_other():
     voxels, *_ = scene("tilted")
     surface = orient_surface(voxels)
-    both = sample_sides(voxels, surface, ("a", "b"))
+    both = sample_sides(surface, ("a", "b"))
     assert list(both) == ["a", "b"]
-    alone = sample_sides(voxels, surface, ("b",))
+    alone = sample_sides(surface, ("b",))
     assert list(alone) == ["b"]
     np.testing.assert_array_equal(alone["b"].points, both["b"].points)
 
@@ -214,29 +232,16 @@ def test_specks_give_no_points():
     voxels, *_ = scene("plane0")
     speck = np.array([[45, 30, 30], [45, 30, 31]])
     with_speck = np.concatenate([voxels, speck])
-    one = sample_sides(with_speck, orient_surface(with_speck), ("a",))["a"]
+    one = sample_sides(orient_surface(with_speck), ("a",))["a"]
     assert one.points[:, 0].max() < 40
 
 
 @pytest.mark.parametrize("border", [0, 3])
 def test_mask_at_the_border_of_the_tomogram(border):
     voxels = np.argwhere(np.ones((2, 40, 40))) + border
-    sampled = sample_sides(voxels, orient_surface(voxels), ("a", "b"))
+    sampled = sample_sides(orient_surface(voxels), ("a", "b"))
     assert set(sampled["b"].points[:, 0]) == {border}
     assert set(sampled["a"].points[:, 0]) == {border + 1}
-
-
-def test_connections_lead_from_mask_voxels_to_empty_ones_within_the_band():
-    voxels, *_ = scene("tilted")
-    points, connections, lengths = find_connections(voxels, 9.0)
-    known = set(map(tuple, voxels))
-    assert all(tuple(p) in known for p in points)
-    ends = np.round(points + connections).astype(int)
-    assert not any(tuple(p) in known for p in ends)
-    np.testing.assert_allclose(lengths, np.linalg.norm(connections, axis=1))
-    assert lengths.max() < 9.0
-    nearest = cKDTree(voxels).query(ends)[0]
-    np.testing.assert_allclose(lengths, nearest)
 
 
 @pytest.mark.parametrize("distance", [1.5, 3.0])

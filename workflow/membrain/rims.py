@@ -6,7 +6,8 @@ import numpy as np
 import scipy.sparse as sparse
 from scipy.spatial import cKDTree
 
-from .surfaces import CELL_VOXEL, Surface
+from .cells import CELL_VOXEL
+from .surfaces import Surface
 
 
 def rim_nodes(surface: Surface, margin_voxel: float) -> np.ndarray:

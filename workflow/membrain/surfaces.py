@@ -15,12 +15,11 @@ import scipy.sparse as sparse
 from scipy.sparse import csgraph
 from scipy.spatial import cKDTree
 
+from .cells import gather_cells, plane_normals
 from .errors import InputError
 from .masks import connected_components
 from .winding import enclosure_of
 
-CELL_VOXEL = 3  # edge of the cells; a segmented bilayer is 4 to 6 voxels thick
-PLANE_RADIUS_VOXEL = 7.0  # neighbourhood of the plane fit
 BRIDGE_VOXEL = 20.0  # pieces farther apart are not made consistent with each other
 MIN_PIECE_VOXELS = 50  # smaller specks carry no plane
 CLOSED = 0.25  # enclosure from which a surface has an outside; a hemisphere has more, a sheet 0
@@ -33,6 +32,7 @@ class Surface:
 
     Attributes
     ----------
+    voxels : (n_voxels, 3) int, zyx, those of the mask that belong to a piece
     nodes : (n_nodes, 3) float64, zyx, voxel
     normals : (n_nodes, 3) float64, zyx, unit length, towards side a
     weights : (n_nodes,) float64, voxels of each cell
@@ -42,6 +42,7 @@ class Surface:
     n_specks : int, voxels left out because their piece is too small
     """
 
+    voxels: np.ndarray
     nodes: np.ndarray
     normals: np.ndarray
     weights: np.ndarray
@@ -54,51 +55,6 @@ class Surface:
     def is_closed(self) -> bool:
         """Whether the surface encloses a volume, so that outside and inside have a meaning."""
         return self.enclosure >= CLOSED
-
-
-def _cells(pieces: list[np.ndarray]) -> tuple[np.ndarray, ...]:
-    """Return counts (n,), sums (n, 3), second moments (n, 6) and the piece (n,) of each cell."""
-    counts, sums, seconds, owner = [], [], [], []
-    pairs = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
-    for number, voxels in enumerate(pieces):
-        low = voxels.min(axis=0)
-        cell = (voxels - low) // CELL_VOXEL
-        _, inverse = np.unique(
-            np.ravel_multi_index(cell.T, cell.max(axis=0) + 1), return_inverse=True
-        )
-        inverse = inverse.ravel()
-        n = int(inverse.max()) + 1
-        x = voxels.astype(np.float64)
-        counts.append(np.bincount(inverse, minlength=n))
-        sums.append(np.stack([np.bincount(inverse, x[:, a], n) for a in range(3)], axis=1))
-        seconds.append(
-            np.stack([np.bincount(inverse, x[:, a] * x[:, b], n) for a, b in pairs], axis=1)
-        )
-        owner.append(np.full(n, number))
-    return (
-        np.concatenate(counts).astype(np.float64),
-        np.concatenate(sums),
-        np.concatenate(seconds),
-        np.concatenate(owner),
-    )
-
-
-def _plane_normals(
-    nodes: np.ndarray, counts: np.ndarray, sums: np.ndarray, seconds: np.ndarray, piece: np.ndarray
-) -> np.ndarray:
-    """Return the unsigned normal (n, 3) of the plane through each node's neighbourhood."""
-    n = len(nodes)
-    pairs = cKDTree(nodes).query_pairs(PLANE_RADIUS_VOXEL, output_type="ndarray")
-    pairs = pairs[piece[pairs[:, 0]] == piece[pairs[:, 1]]]
-    graph = sparse.coo_matrix((np.ones(len(pairs)), tuple(pairs.T)), (n, n)).tocsr()
-    graph = graph + graph.T + sparse.identity(n, format="csr")
-    total = (graph @ counts)[:, None]
-    mean = (graph @ sums) / total
-    moment = (graph @ seconds) / total
-    covariance = np.empty((n, 3, 3))
-    for k, (a, b) in enumerate(((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))):
-        covariance[:, a, b] = covariance[:, b, a] = moment[:, k] - mean[:, a] * mean[:, b]
-    return np.linalg.eigh(covariance)[1][:, :, 0]
 
 
 def _edges(nodes: np.ndarray, normals: np.ndarray, piece: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -140,17 +96,6 @@ def _propagate(
     return sign, part
 
 
-def _naming_sign(normals: np.ndarray, weights: np.ndarray, enclosure: float) -> float:
-    """Return +1 or -1 that turns the normals to side a; the rule stands in `orient_surface`."""
-    if abs(enclosure) >= CLOSED:
-        return 1.0 if enclosure > 0 else -1.0
-    mean = weights @ normals / weights.sum()
-    if np.linalg.norm(mean) < 0.1:
-        return -1.0 if enclosure < 0 else 1.0
-    axis = int(np.flatnonzero(np.abs(mean) >= 0.9 * np.abs(mean).max())[0])
-    return 1.0 if mean[axis] > 0 else -1.0
-
-
 def _bridge(
     nodes: np.ndarray, normals: np.ndarray, piece: np.ndarray, is_open: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -186,6 +131,52 @@ def _bridge(
     return piece_sign[piece], np.where(is_open, part[piece] + n, piece)
 
 
+def _turn_closed_pieces(
+    nodes: np.ndarray, normals: np.ndarray, counts: np.ndarray, piece: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return normals that point out of each closed piece, and the enclosure of each piece."""
+    normals, enclosures = normals.copy(), np.zeros(int(piece.max()) + 1)
+    for number in range(len(enclosures)):
+        rows = np.flatnonzero(piece == number)
+        value = enclosure_of(nodes[rows], normals[rows], counts[rows])
+        if value <= -CLOSED:
+            normals[rows], value = -normals[rows], -value
+        enclosures[number] = value
+    return normals, enclosures
+
+
+def _naming_sign(normals: np.ndarray, weights: np.ndarray, enclosure: float) -> float:
+    """Return +1 or -1 that turns the normals to side a; the rule stands in `orient_surface`."""
+    if abs(enclosure) >= CLOSED:
+        return 1.0 if enclosure > 0 else -1.0
+    mean = weights @ normals / weights.sum()
+    if np.linalg.norm(mean) < 0.1:
+        return -1.0 if enclosure < 0 else 1.0
+    axis = int(np.flatnonzero(np.abs(mean) >= 0.9 * np.abs(mean).max())[0])
+    return 1.0 if mean[axis] > 0 else -1.0
+
+
+def _name_sides(
+    nodes: np.ndarray,
+    normals: np.ndarray,
+    counts: np.ndarray,
+    piece: np.ndarray,
+    group: np.ndarray,
+    enclosures: np.ndarray,
+) -> tuple[np.ndarray, float]:
+    """Return normals that point to side a of each group of pieces, and the mean enclosure."""
+    normals, values, shares = normals.copy(), [], []
+    for number in np.unique(group):
+        rows = np.flatnonzero(group == number)
+        value = enclosures[piece[rows[0]]]
+        if (piece[rows] != piece[rows[0]]).any():
+            value = enclosure_of(nodes[rows], normals[rows], counts[rows])
+        normals[rows] *= _naming_sign(normals[rows], counts[rows], value)
+        values.append(abs(value))
+        shares.append(counts[rows].sum())
+    return normals, float(np.average(values, weights=shares))
+
+
 def orient_surface(voxels: np.ndarray, name: str = "membrane") -> Surface:
     """Return the oriented surface of a mask.
 
@@ -215,34 +206,24 @@ def orient_surface(voxels: np.ndarray, name: str = "membrane") -> Surface:
             found=f"{len(voxels)} voxels in pieces below {MIN_PIECE_VOXELS}",
             expected=f"a connected piece of at least {MIN_PIECE_VOXELS} voxels",
         )
-    counts, sums, seconds, piece = _cells(pieces)
+    counts, sums, seconds, piece = gather_cells(pieces)
     nodes = sums / counts[:, None]
-    normals = _plane_normals(nodes, counts, sums, seconds, piece)
+    normals = plane_normals(nodes, counts, sums, seconds, piece)
     i, j, cost = _edges(nodes, normals, piece)
     sign, _ = _propagate(normals, i, j, cost)
     normals = normals * sign[:, None]
-    is_open = np.ones(len(nodes), dtype=bool)
-    for number in range(len(pieces)):
-        rows = np.flatnonzero(piece == number)
-        value = enclosure_of(nodes[rows], normals[rows], counts[rows])
-        is_open[rows] = abs(value) < CLOSED
-        normals[rows] *= 1.0 if is_open[rows[0]] else np.sign(value)
-    sign, group = _bridge(nodes, normals, piece, is_open)
+    normals, enclosures = _turn_closed_pieces(nodes, normals, counts, piece)
+    sign, group = _bridge(nodes, normals, piece, (enclosures < CLOSED)[piece])
     normals = normals * sign[:, None]
-    values, shares = [], []
-    for number in np.unique(group):
-        rows = np.flatnonzero(group == number)
-        value = enclosure_of(nodes[rows], normals[rows], counts[rows])
-        normals[rows] *= _naming_sign(normals[rows], counts[rows], value)
-        values.append(abs(value))
-        shares.append(counts[rows].sum())
+    normals, enclosure = _name_sides(nodes, normals, counts, piece, group, enclosures)
     conflict = float(((normals[i] * normals[j]).sum(axis=1) < -0.3).mean()) if len(i) else 0.0
     return Surface(
+        voxels=np.concatenate(pieces),
         nodes=nodes,
         normals=normals,
         weights=counts,
         piece=piece,
-        enclosure=float(np.average(values, weights=shares)),
+        enclosure=enclosure,
         conflict=conflict,
         n_specks=len(voxels) - int(counts.sum()),
     )

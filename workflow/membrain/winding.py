@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 
 PROBE_VOXEL = 6.0  # where the winding number is looked at, off the surface
 N_PROBES = 400
+
+
+@numba.njit(cache=True, parallel=True)
+def _add_flux(probes, nodes, flux, out):
+    """Sum the solid angle under which each probe sees the nodes, whose `flux` is normal x area."""
+    for p in numba.prange(len(probes)):
+        total = 0.0
+        for k in range(len(nodes)):
+            z, y, x = (
+                nodes[k, 0] - probes[p, 0],
+                nodes[k, 1] - probes[p, 1],
+                nodes[k, 2] - probes[p, 2],
+            )
+            r2 = max(z * z + y * y + x * x, 1.0)
+            total += (z * flux[k, 0] + y * flux[k, 1] + x * flux[k, 2]) / (r2 * np.sqrt(r2))
+        out[p] = total
 
 
 def winding_numbers(
@@ -29,11 +46,8 @@ def winding_numbers(
     Barill et al. 2018, Fast winding numbers for soups and clouds, equation 4.
     """
     out = np.empty(len(probes))
-    for start in range(0, len(probes), 64):
-        d = nodes[None] - probes[start : start + 64, None]  # (probes, nodes, 3)
-        r2 = np.maximum((d**2).sum(axis=2), 1.0)
-        flux = np.einsum("pnk,nk->pn", d, normals) * weights
-        out[start : start + 64] = (flux / (r2 * np.sqrt(r2))).sum(axis=1)
+    arrays = (np.ascontiguousarray(a, dtype=np.float64) for a in (probes, nodes))
+    _add_flux(*arrays, normals * np.asarray(weights, dtype=np.float64)[:, None], out)
     return out / (4 * np.pi)
 
 

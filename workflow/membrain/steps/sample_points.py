@@ -119,7 +119,6 @@ def _sample(row, voxels, info: dict, args: argparse.Namespace) -> tuple[dict, st
         name=row.membrane,
     )
     sampled = sample_sides(
-        voxels,
         surface,
         sides,
         band=scale * args.band_voxel,
