@@ -102,6 +102,27 @@ def test_equals_plain_numpy(bandwidth, offset):
     )
 
 
+def test_crowded_and_far_travelling_seeds_equal_plain_numpy():
+    """More neighbours than the first buffer holds, and seeds that go many bandwidths."""
+    rng = np.random.default_rng(8)
+    ramp = np.linspace(0, 1, 500) ** 0.5 * 30
+    points = np.column_stack([ramp, *rng.normal(0, 0.3, (2, 500))])
+    weights = np.linspace(0.1, 1, 500)
+    centres, densities = climb(points, weights, 4.0)
+    assert np.linalg.norm(centres - points, axis=1).max() > 10
+    np.testing.assert_allclose(centres, slow_climb(points, weights, 4.0), atol=1e-9)
+    d = np.linalg.norm(points[None] - centres[:, None], axis=2)
+    kernel = np.where(d < 4, weights * np.exp(-(d**2) / 64), 0).sum(axis=1)
+    np.testing.assert_allclose(densities, kernel, rtol=1e-3)  # of the step before the last
+
+
+def test_kernel_is_the_exponential():
+    t = np.linspace(0, 0.25, 1001)
+    np.testing.assert_allclose(
+        sum(c * t**power for power, c in enumerate(mean_shift.KERNEL)), np.exp(-t), atol=3e-14
+    )
+
+
 def test_grid_stays_small_for_points_far_apart(monkeypatch):
     monkeypatch.setattr(mean_shift, "MAX_CELLS", 50)
     rng = np.random.default_rng(5)
