@@ -1,3 +1,4 @@
+import errno
 import gzip
 import json
 import logging
@@ -7,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
+from membrain import scratch
 from membrain.command import main
 from membrain.files import write_json
 from membrain.tables import PointTable, read_status
@@ -287,3 +289,16 @@ def test_other_tomogram_and_shape_are_told(case, capsys):
     assert "T1.mrc: not the shape" in text
     assert "found [29, 44, 52] (z, y, x); expected [30, 44, 52]" in text
     assert not list(folder.glob("out.*"))
+
+
+def test_full_disk_is_one_line_and_leaves_nothing(case, capsys, monkeypatch):
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    folder = case[0]
+    before = sorted(folder.iterdir())
+    monkeypatch.setattr(scratch.os, "posix_fallocate", full, raising=False)
+    assert run(folder) == 2
+    message = capsys.readouterr().err
+    assert "out.npy: cannot be written; found No space left on device; make room" in message
+    assert sorted(folder.iterdir()) == before

@@ -1,4 +1,4 @@
-"""Checkpoints that are not of this run are passed over."""
+"""Checkpoints: what comes back, and what is not taken for one."""
 
 import logging
 import math
@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from membrain.checkpoints import Progress, fingerprint, resume, save
+from membrain.errors import InputError
 
 
 def parts(seed=0):
@@ -39,22 +40,34 @@ def test_no_file_begins_anew(tmp_path):
     assert resume(tmp_path / "none.pt", "this", *parts()).epoch == 0
 
 
-@pytest.mark.parametrize("kind", ["other run", "damaged", "pickle", "cut off"])
-def test_other_files_are_passed_over_with_a_warning(tmp_path, caplog, kind):
+def test_checkpoint_of_another_run_is_passed_over_with_a_warning(tmp_path, caplog):
     path = tmp_path / "c.pt"
     save(path, "other", *parts(), PROGRESS)
-    if kind == "damaged":
-        path.write_bytes(b"nothing")
-    if kind == "pickle":
-        path.write_bytes(pickle.dumps({"identity": "this"}, protocol=2))
-    if kind == "cut off":
-        path.write_bytes(path.read_bytes()[:500])
     network, optimiser = parts(1)
     before = network.weight.clone()
     with caplog.at_level(logging.WARNING):
         assert resume(path, "this", network, optimiser).epoch == 0
     assert "checkpoint of another run" in caplog.text
     assert torch.equal(network.weight, before)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"nothing",
+        b"",
+        b"a\tb\n1\t2\n",
+        pickle.dumps({"identity": "this"}, protocol=2),
+        pickle.dumps([1]),
+        None,
+    ],
+)
+def test_other_files_are_refused_so_that_none_is_replaced(tmp_path, content):
+    path = tmp_path / "c.pt"
+    save(path, "this", *parts(), PROGRESS)
+    path.write_bytes(path.read_bytes()[:500] if content is None else content)
+    with pytest.raises(InputError, match="c.pt: not a checkpoint .* or delete this one"):
+        resume(path, "this", *parts(1))
 
 
 def test_fingerprint_depends_on_recipe_and_data():

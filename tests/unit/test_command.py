@@ -3,6 +3,7 @@ import importlib
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import types
@@ -170,6 +171,78 @@ def test_help_keeps_the_description_and_tells_defaults_that_say_something(step, 
     for plain in ("a name", "some names", "a kind", "warnings and errors only"):
         assert f"{plain} (default" not in text
     assert step.calls == []
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(28, "No space left", "/x/log"), "work: error: /x/log: No space left\n"),
+        (OSError("odd"), "work: error: odd\n"),
+        (MemoryError(), "work: error: out of memory; give the job more memory, or fewer"),
+        (MemoryError("4 GB"), "work: error: out of memory; found 4 GB; give"),
+    ],
+)
+def test_faults_of_the_machine_are_one_line_and_code_2(step, capsys, error, message):
+    step.run = raising(error)
+    assert command.main(["work"]) == 2
+    text = capsys.readouterr().err
+    assert text.startswith(message)
+    assert text.count("\n") == 1
+
+
+def test_output_that_would_replace_an_input_is_refused(step, capsys, tmp_path):
+    def add_arguments(parser):
+        parser.add_argument("--path", type=Path)
+        parser.add_argument("--others", nargs="*")
+        parser.add_argument("--output")
+        parser.add_argument("--name")
+
+    step.add_arguments = add_arguments
+    precious = tmp_path / "precious.mrc"
+    precious.write_text("x")
+    (tmp_path / "link").symlink_to(precious)
+    for argv in (["--path", str(precious)], ["--others", "a", str(tmp_path / "link")]):
+        assert command.main(["work", *argv, "--output", str(precious)]) == 2
+        flag = argv[0].replace("--path", "--output and --path")
+        flag = flag.replace("--others", "--others and --output")
+        assert f"work: error: {flag}: the same file; found {precious}" in capsys.readouterr().err
+    assert step.calls == []
+    assert command.main(["work", "--path", str(precious), "--output", f"{precious}2"]) == 0
+    assert command.main(["work", "--path", str(precious), "--name", str(precious)]) == 0
+
+
+TERMINATED = """
+import runpy, sys, time, types
+step, out = sys.argv[1:]
+sys.path.insert(0, step.rpartition("/")[0])
+from membrain import command, files
+
+def run(args):
+    with files.atomic_path(out) as temporary:
+        temporary.write_text("half")
+        print("begun", flush=True)
+        time.sleep(60)
+
+module = types.ModuleType("membrain.steps.work", "Works.")
+module.add_arguments, module.run = lambda parser: None, run
+sys.modules["membrain.steps.work"] = module
+command.VERBS["work"] = "work"
+sys.argv = [step, "work"]
+runpy.run_path(step, run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_stopped_process_leaves_nothing_half_written(tmp_path, number, code):
+    command = [sys.executable, "-c", TERMINATED, str(WORKFLOW / "step.py"), str(tmp_path / "x")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"begun\n"
+        assert os.listdir(tmp_path) != []
+        process.send_signal(number)
+        errors = process.communicate(timeout=60)[1]
+    assert process.returncode == code
+    assert os.listdir(tmp_path) == []
+    assert b"Traceback" not in errors
 
 
 def run_step(*argv):

@@ -1,3 +1,4 @@
+import errno
 import gzip
 from pathlib import Path
 
@@ -153,6 +154,21 @@ def test_written_labels_are_read_back(tmp_path):
         1: groups[0].tolist(),
         2: groups[1].tolist(),
     }
+
+
+def test_label_map_without_room_is_refused_before_it_is_filled(tmp_path, monkeypatch):
+    asked = []
+
+    def full(path, size):
+        asked.append(size)
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(masks, "check_room", full)
+    groups = [np.zeros((1, 3), int), np.ones((2, 3), int)]
+    with pytest.raises(InputError, match="x.mrc: cannot be written; found full; make room"):
+        write_labels(tmp_path / "x.mrc", groups, (40, 50, 60), 10.0)
+    assert asked == [3 * 4096]  # a page for each voxel, at most the whole file
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_too_many_pieces_for_int16_are_refused(tmp_path):

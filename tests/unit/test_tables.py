@@ -1,3 +1,4 @@
+import errno
 import logging
 
 import numpy as np
@@ -179,10 +180,12 @@ def test_unexpected_error_becomes_a_row_of_one_line_and_its_traceback_is_logged(
     assert record.exc_info[0] is ValueError
 
 
-@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize(
+    "error", [MemoryError(), KeyboardInterrupt(), SystemExit(), OSError(errno.ENOSPC, "full")]
+)
 def test_errors_that_concern_the_whole_job_pass(error):
     status = Status("t1", "s")
-    with pytest.raises(error), status.isolate("m1"):
+    with pytest.raises(type(error)), status.isolate("m1"):
         raise error
     assert status.rows == []
 

@@ -1,9 +1,11 @@
+import errno
 import gzip
 
 import mrcfile
 import numpy as np
 import pytest
 
+from membrain import volumes
 from membrain.errors import InputError
 from membrain.volumes import (
     iter_blocks,
@@ -141,6 +143,17 @@ def test_array_that_mrc_cannot_hold_is_refused(tmp_path, array):
     with pytest.raises(ValueError, match="MRC cannot hold an array of shape"):
         write_volume(tmp_path / "a.mrc", array, 10.0)
     assert not list(tmp_path.iterdir())
+
+
+def test_volume_without_room_is_refused_before_it_is_filled(tmp_path, monkeypatch):
+    def full(path, size):
+        assert size == 1024 + 24
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(volumes, "reserve", full)
+    with pytest.raises(InputError, match="x.mrc: cannot be written; found full; make room"):
+        write_volume(tmp_path / "x.mrc", np.zeros((2, 3, 4), np.int8), 10.0)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_failure_leaves_nothing_behind(tmp_path):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
 import math
-import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from .errors import InputError
 from .files import atomic_path
 
 log = logging.getLogger(__name__)
@@ -54,8 +55,10 @@ def save(
 ) -> None:
     """Write a checkpoint, whole or not at all."""
     content = {"identity": identity, "network": network.state_dict(), **vars(progress)}
+    buffer = io.BytesIO()  # torch's own writing hides a full disk's error
+    torch.save({**content, "optimiser": optimiser.state_dict()}, buffer)
     with atomic_path(path) as temporary:
-        torch.save({**content, "optimiser": optimiser.state_dict()}, temporary)
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def resume(
@@ -69,14 +72,22 @@ def resume(
     identity : str, from `fingerprint`; a checkpoint with another one is left alone, with a warning
     network, optimiser
         Take the checkpoint's state.
+
+    Raises
+    ------
+    InputError
+        When the file is anything else, which the next checkpoint would replace.
     """
     if not Path(path).is_file():
         return Progress()
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         is_same = content["identity"] == identity
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError):
-        is_same = False
+    except Exception:  # the reader raises whatever it stumbles over
+        raise InputError(
+            f"{path}: not a checkpoint of a training run, or damaged",
+            remedy="name another file, or delete this one to begin anew",
+        ) from None
     if not is_same:
         log.warning("%s: checkpoint of another run (data, recipe or seed differ): begun anew", path)
         return Progress()

@@ -19,6 +19,9 @@ THREAD_VARIABLES = (
     "MKL_NUM_THREADS",
     "NUMBA_NUM_THREADS",
 )
+OUTPUTS = {"output", "output_points", "output_subvolumes", "status", "checkpoint", "curves"}
+OUTPUTS |= {"curves_png", "csv", "star", "import_list", "metrics", "membranes"}
+MORE = "give the job more memory, or fewer membranes (config: membranes_per_job)"
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -42,6 +45,25 @@ def _overview() -> str:
             *lines,
         ]
     )
+
+
+def _check_outputs(args: argparse.Namespace) -> None:
+    """Check that no output would replace an input.
+
+    Raises
+    ------
+    InputError
+        Names the two flags and the file.
+    """
+    files = {}
+    for name, value in vars(args).items():
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, str | os.PathLike) and item and os.path.isfile(item):
+                files.setdefault(os.path.realpath(item), set()).add(name)
+    for path, names in files.items():
+        if len(names) > 1 and names & OUTPUTS:
+            flags = " and ".join(f"--{name.replace('_', '-')}" for name in sorted(names))
+            raise InputError(f"{flags}: the same file", found=path, expected="files of their own")
 
 
 def _fail(verb: str, message: str) -> int:
@@ -86,9 +108,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         datefmt="%H:%M:%S",
     )
     try:
+        _check_outputs(args)
         module.run(args)
     except InputError as error:
         return _fail(verb, f"error: {error}")
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail(verb, f"error: {place}{error.strerror or error}")
+    except MemoryError as error:
+        return _fail(
+            verb, f"error: {InputError('out of memory', found=str(error) or None, remedy=MORE)}"
+        )
     except KeyboardInterrupt:
         return _fail(verb, "stopped") and 130
     return 0

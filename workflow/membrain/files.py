@@ -14,6 +14,7 @@ import numpy as np
 
 from . import __version__
 from .errors import InputError
+from .scratch import scratch_path
 
 
 @contextlib.contextmanager
@@ -24,15 +25,15 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     ----------
     path : path
         Final name. Missing folders are made. On an error nothing is left behind.
+
+    Raises
+    ------
+    InputError
+        When the disk is full or refuses to write, see `scratch.scratch_path`.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-    try:
+    with scratch_path(path) as temporary:
         yield temporary
         os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def provenance(step: str, parameters: Mapping[str, object]) -> dict:

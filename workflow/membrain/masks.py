@@ -23,6 +23,7 @@ import numpy as np
 
 from .errors import InputError
 from .pieces import connected_components
+from .scratch import check_room
 from .volumes import Volume, iter_blocks, new_volume, read_header
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 BLOCK_BYTES = 1 << 20  # stays in a core's cache
+PAGE_BYTES = 4096  # a file system gives room in pieces of this size
 MAX_LABEL = 65535  # of uint16, the largest integers that MRC holds
 
 
@@ -225,6 +227,8 @@ def write_labels(
             remedy="raise --min-voxels",
         )
     with new_volume(path, shape, np.int16, pixel_size, origin) as mrc:
+        n_bytes = min(mrc.data.nbytes, PAGE_BYTES * sum(map(len, groups)))
+        check_room(path, n_bytes)
         for label, voxels in enumerate(groups, 1):
             mrc.data[tuple(np.asarray(voxels).T)] = label
         mrc.header.dmin, mrc.header.dmax = 0, len(groups)

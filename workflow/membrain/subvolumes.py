@@ -19,6 +19,7 @@ from .sampling import (
     smooth_reach,
     spline_coefficients,
 )
+from .scratch import reserve
 
 ReadBox = Callable[[Sequence[int], Sequence[int]], np.ndarray]
 
@@ -157,10 +158,6 @@ class SubvolumeWriter:
         header = {"descr": "<f4", "fortran_order": False, "shape": (self.n_rows, *self.box_shape)}
         np.lib.format.write_array_header_1_0(handle, header)
 
-    def _resize(self, n_rows: int) -> None:
-        with open(self.path, "r+b") as handle:
-            handle.truncate(self.offset + n_rows * 4 * math.prod(self.box_shape))
-
     def append(self, n: int, blocks: Iterator[tuple[np.ndarray, np.ndarray]]) -> None:
         """Add `n` boxes; `blocks` yields their places (0 to n - 1) and values, in any order.
 
@@ -168,8 +165,9 @@ class SubvolumeWriter:
         """
         if n == 0:
             return
-        self._resize(self.n_rows + n)
-        place = self.offset + self.n_rows * 4 * math.prod(self.box_shape)
+        row_bytes = 4 * math.prod(self.box_shape)
+        reserve(self.path, self.offset + (self.n_rows + n) * row_bytes)
+        place = self.offset + self.n_rows * row_bytes
         for rows, boxes in blocks:
             mapped = np.memmap(self.path, "<f4", "r+", place, (n, *self.box_shape))
             mapped[rows] = boxes
@@ -178,10 +176,6 @@ class SubvolumeWriter:
 
     def close(self) -> None:
         """Write the final header and cut off rows of a membrane that failed."""
-        self._resize(self.n_rows)
         with open(self.path, "r+b") as handle:
+            handle.truncate(self.offset + self.n_rows * 4 * math.prod(self.box_shape))
             self._write_header(handle)
-            if handle.tell() != self.offset:
-                raise RuntimeError(
-                    f"{self.path}: header of {handle.tell()} bytes, room {self.offset}"
-                )

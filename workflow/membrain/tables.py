@@ -12,6 +12,7 @@ import numpy as np
 
 from .errors import InputError
 from .files import read_arrays, read_table, write_arrays, write_table
+from .scratch import IS_FULL
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +160,7 @@ class Status:
     def isolate(self, membrane: str) -> Iterator[None]:
         """Turn an error inside the block into a row, so that the batch goes on.
 
-        Memory that ran out is not the membrane's alone and still ends the job.
+        Memory or a disk that ran out is not the membrane's alone and still ends the job.
         """
         try:
             yield
@@ -169,6 +170,8 @@ class Status:
             log.error("%s/%s: %s", self.tomogram, membrane, error)
             self.fail(membrane, error)
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in IS_FULL:
+                raise
             log.exception("%s/%s: unexpected failure", self.tomogram, membrane)
             self.fail(membrane, RuntimeError(f"unexpected {type(error).__name__}: {error}"))
 

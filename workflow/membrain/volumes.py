@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import os
 import zlib
 from collections.abc import Iterator, Sequence
 from math import prod
@@ -23,6 +24,7 @@ from .errors import InputError
 from .files import atomic_path
 from .grids import check_same_grid, has_pixel_size, resolve_pixel_size
 from .headers import REAL_MODES, SUFFIXES, Volume, read_header, stem_of, truncated
+from .scratch import reserve
 
 __all__ = [
     "SUFFIXES",
@@ -230,6 +232,7 @@ def write_volume(
             f"expected three dimensions and one of bool, {', '.join(REAL_MODES.values())}"
         )
     with new_volume(path, array.shape, dtype, pixel_size, origin) as mrc:
+        reserve(mrc.data.filename, os.path.getsize(mrc.data.filename))
         mrc.data[:] = array
         mrc.header.dmin, mrc.header.dmax = array.min(), array.max()
         with np.errstate(invalid="ignore"):  # infinite voxels are the reader's to refuse

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from . import __version__
@@ -83,9 +83,10 @@ def write_weights(path: str | Path, tensors: Mapping[str, Tensor], card: Card) -
     if path.suffix != ".safetensors":
         raise InputError(f"{path}: name of a weights file", expected="an ending .safetensors")
     with atomic_path(path) as temporary:
-        save_file({k: t.detach().cpu().contiguous() for k, t in tensors.items()}, temporary)
+        content = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+        temporary.write_bytes(save(content))  # the package's own writing hides a full disk's error
         card = Card(**{**_content(card), "sha256": _checksum(temporary)})
-    write_json(card_path(path), {"format": FORMAT, **asdict(card)})
+        write_json(card_path(path), {"format": FORMAT, **asdict(card)})
     return card
 
 

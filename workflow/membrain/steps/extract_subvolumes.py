@@ -106,26 +106,23 @@ def _readable(path: str, output: str):
     """Yield the header of a tomogram; one packed by gzip is unpacked beside the output first."""
     import gzip
     import shutil
-    import tempfile
     import zlib
     from pathlib import Path
 
     from .. import volumes
     from ..errors import InputError
+    from ..scratch import scratch_path
 
     volume = volumes.read_header(path)
     if not volume.is_compressed:
         yield volume
         return
-    folder = Path(output).absolute().parent
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".unpacked", dir=folder) as temporary:
+    with scratch_path(Path(output).with_suffix(".mrc")) as unpacked:
         log.info("%s: unpacked for the time of this step", path)
-        unpacked = Path(temporary) / "tomogram.mrc"
         try:
             with gzip.open(path, "rb") as source, open(unpacked, "wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
-        except (EOFError, zlib.error) as error:
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise InputError(
                 f"{path}: damaged", found=error, remedy="copy the file again"
             ) from None
