@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -172,3 +174,17 @@ def test_flags_out_of_range_are_told_together(tmp_path, capsys):
     assert "--min-points; found 0; expected at least 1" in text
     assert run(tmp_path, "--threshold", "nan") == 2
     assert "--threshold; found nan; expected more than 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("flags", "n"), [((), 2), (("--opposite-voxel", "0"), 3)])
+def test_particle_found_from_both_sides_counts_once(tmp_path, flags, n):
+    table, _ = make_scores()
+    normals = table.normals.copy()
+    normals[:40] *= -1  # side b lies at higher z here: the sides' normals point away from it
+    replace(table, normals=normals).write(tmp_path / "scores.npz")
+    assert run(tmp_path, *flags) == 0
+    clusters = read_clusters(tmp_path / "clusters.npz")
+    assert (clusters.membrane == 0).sum() == n
+    status = {row["membrane"]: row["message"] for row in read_status(tmp_path / "status.tsv")}
+    assert status["M1"] == ("1 found from both sides" if n == 2 else "")
+    assert status["M3"] == ""

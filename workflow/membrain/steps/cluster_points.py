@@ -55,6 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="B",
         help="reach of the mean shift in clusters that are too wide, voxel",
     )
+    add(
+        "--opposite-voxel",
+        type=float,
+        default=4.5,
+        metavar="D",
+        help="of two clusters back to back on the sides of a membrane, nearer than this along it, "
+        "the more certain one stays, voxel; 0: both",
+    )
     add("--min-points", type=int, default=4, metavar="N", help="smaller clusters are dropped")
     add(
         "--pixel-size-angstrom",
@@ -72,7 +80,8 @@ def _check_numbers(args: argparse.Namespace) -> None:
 
     problems = Problems()
     above_zero = ("threshold", "bandwidth_voxel", "split_bandwidth_voxel")
-    for name in (*above_zero, "fuse_voxel", "split_diameter_voxel", "pixel_size_angstrom"):
+    from_zero = ("fuse_voxel", "split_diameter_voxel", "opposite_voxel", "pixel_size_angstrom")
+    for name in (*above_zero, *from_zero):
         value = getattr(args, name)
         if value is None or 0 < value < float("inf") or (value == 0 and name not in above_zero):
             continue
@@ -133,6 +142,27 @@ def _cluster_membrane(table, index: int, settings: dict, threshold: float) -> li
     return found
 
 
+def _drop_opposites(table, found: list[tuple], across: float, depth: float) -> list[tuple]:
+    """Return what `_cluster_membrane` found without the weaker of two clusters back to back."""
+    from ..opposites import drop_opposites
+
+    by_output: dict[int, list[tuple]] = {}
+    for part in found:
+        by_output.setdefault(part[1], []).append(part)
+    out = []
+    for parts in by_output.values():
+        if len(parts) == 2 and across:
+            kept = drop_opposites(
+                tuple(part[-1] for part in parts),
+                tuple(table.normals[part[2]].astype(float) for part in parts),
+                across,
+                depth,
+            )
+            parts = [(*part[:-1], one) for part, one in zip(parts, kept, strict=True)]
+        out += parts
+    return out
+
+
 def _join(table, found: list[tuple]) -> dict:
     """Return the columns of the cluster table from (membrane, side, output, rows, clusters)."""
     import numpy as np
@@ -161,6 +191,7 @@ def run(args: argparse.Namespace) -> None:
     """Read scores, find clusters, write them."""
     from ..clusters import ClusterTable
     from ..files import provenance
+    from ..opposites import MAX_DEPTH_VOXEL
     from ..tables import PointTable, Status
 
     _check_numbers(args)
@@ -177,14 +208,18 @@ def run(args: argparse.Namespace) -> None:
     status, found = Status(table.tomogram, "cluster_points"), []
     for index, name in enumerate(table.membranes):
         with status.isolate(name):
-            clusters = _cluster_membrane(table, index, settings, threshold)
+            every = _cluster_membrane(table, index, settings, threshold)
+            opposite = args.opposite_voxel * scale, MAX_DEPTH_VOXEL * scale
+            clusters = _drop_opposites(table, every, *opposite)
             found += [(index, *part) for part in clusters]
             n = sum(len(part[-1].scores) for part in clusters)
+            n_twice = sum(len(part[-1].scores) for part in every) - n
             n_kept = sum(int((part[-1].labels >= 0).sum()) for part in clusters)
-            status.record(name, n)
+            status.record(name, n, f"{n_twice} found from both sides" if n_twice else "")
             log.info("%s/%s: %d clusters of %d points", table.tomogram, name, n, n_kept)
-    names = "bandwidth_voxel fuse_voxel split_diameter_voxel split_bandwidth_voxel min_points"
-    parameters = {name: getattr(args, name) for name in (*names.split(), "pixel_size_angstrom")}
+    names = "bandwidth_voxel fuse_voxel split_diameter_voxel split_bandwidth_voxel opposite_voxel"
+    names = (*names.split(), "min_points", "pixel_size_angstrom")
+    parameters = {name: getattr(args, name) for name in names}
     made = provenance("cluster_points", {**parameters, "threshold": threshold})
     ClusterTable(
         **_join(table, found),
