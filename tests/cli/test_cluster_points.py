@@ -188,3 +188,20 @@ def test_particle_found_from_both_sides_counts_once(tmp_path, flags, n):
     status = {row["membrane"]: row["message"] for row in read_status(tmp_path / "status.tsv")}
     assert status["M1"] == ("1 found from both sides" if n == 2 else "")
     assert status["M3"] == ""
+
+
+def test_every_output_has_a_threshold_of_its_own(tmp_path):
+    table, _ = make_scores(2, threshold=[3.0, 0.1])
+    table.write(tmp_path / "scores.npz")
+    assert run(tmp_path) == 0
+    clusters = read_clusters(tmp_path / "clusters.npz")
+    assert set(clusters.output) == {0}
+    assert clusters.meta["threshold"] == [3.0, 0.1]
+
+
+def test_thresholds_that_do_not_fit_the_outputs_are_told(tmp_path, capsys):
+    table, _ = make_scores(2, threshold=[3.0, 2.0, 1.0])
+    table.write(tmp_path / "scores.npz")
+    assert run(tmp_path) == 2
+    message = "thresholds and scores do not fit; found 3 thresholds; expected 2, one for each"
+    assert message in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """Weights and their card: round trip, and everything that can be wrong with them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -135,3 +136,27 @@ def test_weights_of_other_programs_are_refused_for_lack_of_a_card(tmp_path):
     save_file({"a": torch.zeros(2)}, tmp_path / "other.safetensors")
     with pytest.raises(InputError, match="no card beside it"):
         read_weights(tmp_path / "other.safetensors")
+
+
+def test_thresholds_are_one_for_all_outputs_or_one_each(card):
+    one = replace(card, classes=(("A",), ("B",)), threshold=3.0)
+    assert one.thresholds == (3.0, 3.0)
+    assert replace(one, threshold=(3.0, 5.5)).thresholds == (3.0, 5.5)
+
+
+def test_thresholds_of_a_card_are_read_back(weights):
+    edit_card(weights, threshold=[2.5, 4.5])
+    assert read_card(weights).threshold == (2.5, 4.5)
+
+
+def test_wrong_number_of_thresholds_is_told(weights):
+    edit_card(weights, threshold=[2.5, 3.0, 4.0])
+    with pytest.raises(InputError, match=r"'threshold'; found 3 numbers; expected 2, one for each"):
+        read_card(weights)
+
+
+@pytest.mark.parametrize("value", [[], 0, [3.0, 0], "3", True])
+def test_threshold_that_is_no_number_above_0_is_told(weights, value):
+    edit_card(weights, threshold=value)
+    with pytest.raises(InputError, match="'threshold'.*expected a number above 0, or a list"):
+        read_card(weights)

@@ -2,7 +2,7 @@
 
 ::
 
-    training part  ----> trial run ----> losses and threshold on the part that was held out
+    training part  ----> trial run ----> losses and thresholds on the part that was held out
     all points     ----> final run ----> weights
 
 The trial says how well such a network does on what it has not seen, and below which predicted
@@ -23,7 +23,7 @@ from torch import nn
 
 from .checkpoints import Progress
 from .network import build_network
-from .training import Recipe, matching_threshold, predict, train_network
+from .training import Recipe, Samples, matching_threshold, predict, train_network
 from .training_data import Joined, to_samples
 
 log = logging.getLogger(__name__)
@@ -68,14 +68,14 @@ class Fit:
     trial : Progress or None, of the run before it that left a part out
     is_training, is_validation : (n,) bool
         Points that the final run learned from, and those that validated.
-    threshold : float, working voxel
+    thresholds : tuple of float, working voxel, one per output
     """
 
     progress: Progress
     trial: Progress | None
     is_training: np.ndarray
     is_validation: np.ndarray
-    threshold: float
+    thresholds: tuple[float, ...]
 
     @property
     def history(self) -> list[dict]:
@@ -106,8 +106,8 @@ def _run(
     recipe: Recipe,
     options: FitOptions,
     checkpoint: Path | None,
-) -> tuple[Progress, float]:
-    """Train once; return progress and matched threshold."""
+) -> tuple[Progress, tuple[float, ...]]:
+    """Train once; return progress and the matched threshold of each output."""
     training = to_samples(joined, parts[0], options.device)
     validation = to_samples(joined, parts[1], options.device) if parts[1].any() else None
     log.info(
@@ -117,11 +117,28 @@ def _run(
     network = _fresh_network(joined, parts[0], recipe).to(options.device)
     progress = train_network(network, training, validation, recipe, checkpoint, options.is_quiet)
     network.load_state_dict(progress.best)
-    judged = validation or training
-    found = predict(network, judged.boxes, recipe)
-    # the first output stands for all: it is that of the most frequent class
-    threshold = matching_threshold(found[:, 0], judged.labels[:, 0], options.near_voxel)
-    return progress, round(threshold, 3)
+    return progress, _thresholds(network, training, validation, recipe, options.near_voxel)
+
+
+def _thresholds(
+    network: nn.Module,
+    training: Samples,
+    validation: Samples | None,
+    recipe: Recipe,
+    near: float,
+) -> tuple[float, ...]:
+    """Return the matched threshold of each output, on what validates where it holds its particles.
+
+    The rarer a class, the nearer to the cap its predictions stay: outputs differ by voxels.
+    """
+    judged = [samples for samples in (validation, training) if samples]
+    found = [predict(network, samples.boxes, recipe) for samples in judged]
+    out = []
+    for output in range(judged[0].labels.shape[1]):
+        columns = [(f[:, output], s.labels[:, output]) for f, s in zip(found, judged, strict=True)]
+        holding = [(f, labels) for f, labels in columns if (labels < near).any()]
+        out.append(round(matching_threshold(*(holding or columns)[0], near), 3))
+    return tuple(out)
 
 
 def fit(
@@ -144,11 +161,12 @@ def fit(
         Whether the points that validate are a part of the training membranes.
     """
     paths = options.checkpoints or (None, None)
-    progress, threshold = _run(joined, parts, recipe, options, paths[0])
-    threshold = options.threshold_voxel or threshold
+    progress, thresholds = _run(joined, parts, recipe, options, paths[0])
+    if options.threshold_voxel:
+        thresholds = (options.threshold_voxel,) * len(thresholds)
     if not (is_cut_off and options.refit and parts[1].any()):
-        return Fit(progress, None, *parts, threshold)
+        return Fit(progress, None, *parts, thresholds)
     everything, nothing = np.ones_like(parts[0]), np.zeros_like(parts[1])
-    log.info("the final run learns from all points, the threshold is that of the part held out")
+    log.info("the final run learns from all points, the thresholds are those of the part held out")
     final, _ = _run(joined, (everything, nothing), recipe, options, paths[1])
-    return Fit(final, progress, everything, parts[1], threshold)
+    return Fit(final, progress, everything, parts[1], thresholds)

@@ -35,8 +35,9 @@ class Card:
     contrast : ``dark`` or ``bright``, protein in the boxes
     normalisation : str, of each box, see `network.normalise_boxes`
     box_shape, box_centre : (3,) along k, i, j, voxels
-    cap, threshold : float, working voxel
-        Largest distance in the labels; distance below which a point counts as near a particle.
+    cap : float, working voxel, largest distance in the labels
+    threshold : float, or tuple of one per output, working voxel
+        Distance below which a point counts as near a particle.
     network : str
     training : dict, what the weights were trained on and how
     version : str, of the program
@@ -50,11 +51,17 @@ class Card:
     box_shape: tuple[int, ...] = (12, 12, 12)
     box_centre: tuple[float, ...] = (6, 6, 6)
     cap: float = 7.0
-    threshold: float = 3.0
+    threshold: float | tuple[float, ...] = 3.0
     network: str = "membrain"
     training: dict = field(default_factory=dict)
     version: str = __version__
     sha256: str = ""
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """One threshold per output."""
+        is_one = _is_number(self.threshold)
+        return (self.threshold,) * len(self.classes) if is_one else tuple(self.threshold)
 
     def build(self) -> nn.Module:
         """Return the network that this card describes, with fresh weights."""
@@ -110,6 +117,11 @@ def _is_classes(value: object) -> bool:
     )
 
 
+def _is_threshold(value: object) -> bool:
+    values = value if isinstance(value, list) and value else [value]
+    return all(_is_number(v) and v > 0 for v in values)
+
+
 RULES = {
     "network": (lambda v: v in NETWORKS, f"one of {', '.join(NETWORKS)}"),
     "box_shape": (lambda v: _is_numbers(v, 3) and min(v) >= 5, "three sizes of 5 or more"),
@@ -119,7 +131,7 @@ RULES = {
     "normalisation": (lambda v: v in NORMALISATIONS, f"one of {', '.join(NORMALISATIONS)}"),
     "classes": (_is_classes, "a list of lists of class names, one per output"),
     "cap": (lambda v: _is_number(v) and v > 0, "a number above 0"),
-    "threshold": (lambda v: _is_number(v) and v > 0, "a number above 0"),
+    "threshold": (_is_threshold, "a number above 0, or a list of one per output"),
     "training": (lambda v: isinstance(v, dict), "an object"),
     "version": (lambda v: isinstance(v, str), "text"),
     "sha256": (lambda v: isinstance(v, str), "text"),
@@ -153,6 +165,14 @@ def read_card(weights: str | Path) -> Card:
             problems.add(f"{path}: entry '{name}'", found=repr(content[name]), expected=expected)
     problems.raise_if_any(f"{path}: {len(problems.errors)} mistakes")
     values = {name: content[name] for name in RULES}
+    if isinstance(values["threshold"], list):
+        values["threshold"] = tuple(values["threshold"])
+        if len(values["threshold"]) != len(values["classes"]):
+            raise InputError(
+                f"{path}: entry 'threshold'",
+                found=f"{len(values['threshold'])} numbers",
+                expected=f"{len(values['classes'])}, one for each output",
+            )
     for name in ("box_shape", "box_centre"):
         values[name] = tuple(values[name])
     values["classes"] = tuple(tuple(group) for group in values["classes"])

@@ -92,17 +92,28 @@ def _check_numbers(args: argparse.Namespace) -> None:
     problems.raise_if_any(f"{len(problems.errors)} flags out of range")
 
 
-def _threshold(args: argparse.Namespace, meta: dict) -> float:
+def _thresholds(args: argparse.Namespace, meta: dict, n_outputs: int) -> tuple[float, ...]:
+    """Return the threshold of each output."""
     from ..errors import InputError
 
     if args.threshold is not None:
-        return args.threshold
+        return (args.threshold,) * n_outputs
     if meta.get("threshold") is None:
         raise InputError(
             f"{args.scores}: the model gives no threshold",
             remedy="set --threshold (config: cluster_points.threshold)",
         )
-    return float(meta["threshold"])
+    given = meta["threshold"]
+    thresholds = tuple(
+        map(float, given if isinstance(given, list | tuple) else [given] * n_outputs)
+    )
+    if len(thresholds) != n_outputs:
+        raise InputError(
+            f"{args.scores}: thresholds and scores do not fit",
+            found=f"{len(thresholds)} thresholds",
+            expected=f"{n_outputs}, one for each output of the model",
+        )
+    return thresholds
 
 
 def _classes(args: argparse.Namespace, table) -> tuple:
@@ -119,7 +130,7 @@ def _classes(args: argparse.Namespace, table) -> tuple:
     return tuple(map(tuple, classes))
 
 
-def _cluster_membrane(table, index: int, settings: dict, threshold: float) -> list[tuple]:
+def _cluster_membrane(table, index: int, settings: dict, thresholds: tuple) -> list[tuple]:
     """Return (side, output, rows, clusters) of one membrane."""
     import numpy as np
 
@@ -137,7 +148,8 @@ def _cluster_membrane(table, index: int, settings: dict, threshold: float) -> li
                 remedy="look at the model and its training",
             )
         for output in range(scores.shape[1]):
-            clusters = find_clusters(table.points[rows], scores[:, output], threshold, **settings)
+            column = scores[:, output]
+            clusters = find_clusters(table.points[rows], column, thresholds[output], **settings)
             found.append((side, output, rows, clusters))
     return found
 
@@ -196,7 +208,8 @@ def run(args: argparse.Namespace) -> None:
 
     _check_numbers(args)
     table = PointTable.read(args.scores, needs=("scores",))
-    threshold, classes = _threshold(args, table.meta), _classes(args, table)
+    classes = _classes(args, table)
+    thresholds = _thresholds(args, table.meta, len(classes))
     scale = args.pixel_size_angstrom / table.pixel_size if args.pixel_size_angstrom else 1.0
     settings = {
         "bandwidth": args.bandwidth_voxel * scale,
@@ -208,7 +221,7 @@ def run(args: argparse.Namespace) -> None:
     status, found = Status(table.tomogram, "cluster_points"), []
     for index, name in enumerate(table.membranes):
         with status.isolate(name):
-            every = _cluster_membrane(table, index, settings, threshold)
+            every = _cluster_membrane(table, index, settings, thresholds)
             opposite = args.opposite_voxel * scale, MAX_DEPTH_VOXEL * scale
             clusters = _drop_opposites(table, every, *opposite)
             found += [(index, *part) for part in clusters]
@@ -220,6 +233,7 @@ def run(args: argparse.Namespace) -> None:
     names = "bandwidth_voxel fuse_voxel split_diameter_voxel split_bandwidth_voxel opposite_voxel"
     names = (*names.split(), "min_points", "pixel_size_angstrom")
     parameters = {name: getattr(args, name) for name in names}
+    threshold = thresholds[0] if len(set(thresholds)) == 1 else list(thresholds)
     made = provenance("cluster_points", {**parameters, "threshold": threshold})
     ClusterTable(
         **_join(table, found),

@@ -69,8 +69,8 @@ def _score(args: argparse.Namespace, table, boxes, network, card, status) -> tup
                 mine = crop_boxes(mine, card.box_shape)  # boxes to train on are larger
                 scores.append(score_boxes(predict, mine, *how))
                 kept.append(rows)
-                n_near = int((scores[-1] < card.threshold).any(axis=1).sum())
-                log.info("%s: %d points, %d below %g", where, len(rows), n_near, card.threshold)
+                n_near = int((scores[-1] < card.thresholds).any(axis=1).sum())
+                log.info("%s: %d points, %d near a particle", where, len(rows), n_near)
             status.record(name, len(rows))
     return np.concatenate(kept), np.concatenate(scores), device
 

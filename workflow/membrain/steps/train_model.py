@@ -185,7 +185,7 @@ def _card(args: argparse.Namespace, joined, recipe, found):
         box_shape=recipe.box_shape,
         box_centre=recipe.box_centre,
         cap=joined.meta["cap"],
-        threshold=found.threshold,
+        threshold=found.thresholds if len(found.thresholds) > 1 else found.thresholds[0],
         training={
             **describe_training(joined, found, recipe),
             "validation": sorted(args.validation),
@@ -242,6 +242,7 @@ def run(args: argparse.Namespace) -> None:
     for path in options.checkpoints:
         path.unlink(missing_ok=True)
     log.info(
-        "%s: epoch %d of %d kept, threshold %.2f",
-        *(args.output, progress.best_epoch, progress.epoch, found.threshold),
+        "%s: epoch %d of %d kept, threshold %s",
+        *(args.output, progress.best_epoch, progress.epoch),
+        ", ".join(f"{threshold:.2f}" for threshold in found.thresholds),
     )
