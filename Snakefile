@@ -33,6 +33,7 @@ include: "workflow/rules/points.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/scoring.smk"
 include: "workflow/rules/particles.smk"
+include: "workflow/rules/averages.smk"
 include: "workflow/rules/summary.smk"
 
 
@@ -60,3 +61,9 @@ rule export:
     """Particle files for other programs."""
     input:
         particle_outputs(),
+
+
+rule average:
+    """Averages of the boxes around particles, as a check on them."""
+    input:
+        RESULTS / "average_subvolumes",

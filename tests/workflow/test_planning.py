@@ -126,3 +126,18 @@ def test_wrong_shapes_are_refused(tmp_path, shapes, message):
     done = _dry_run(tmp_path, _options(label_points=shapes))
     assert done.returncode == 2
     assert message in done.stderr
+
+
+def test_averages_are_made_when_asked_for(tmp_path):
+    (tmp_path / "both.csv").write_text("class,x,y,z\n")
+    options = {"lists": {"both": "both.csv"}, "box_voxel": 20, "symmetry": {"PSII": 2}}
+    options = _options(average_subvolumes=options)
+    done = _dry_run(tmp_path, options, "--printshellcmds", "average")
+    assert done.returncode == 0, done.stderr
+    text = done.stdout + done.stderr
+    line = next(line for line in text.splitlines() if "step average_subvolumes" in line)
+    for flag in ("--lists both=both.csv ", "--box-voxel 20 ", "--symmetry PSII=2 "):
+        assert flag in line
+    assert "--particles results/particles.csv " in line
+    assert "--pixel-size-angstrom" not in line
+    assert "average_subvolumes" not in _dry_run(tmp_path, options).stdout

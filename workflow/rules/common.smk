@@ -183,6 +183,22 @@ def label_maps():
     return list(maps.values()) if isinstance(maps, dict) else [maps] if maps else []
 
 
+def averaged_particles():
+    """Return the list of particles that are averaged: the run's own, unless another is named."""
+    return settings("average_subvolumes")["particles"] or RESULTS / "particles.csv"
+
+
+def averaged_lists():
+    """Return the further lists that are averaged by themselves, by name."""
+    return settings("average_subvolumes")["lists"] or {}
+
+
+def averaging_flags():
+    """Return the flags of the averages that are not files of their own in the rule."""
+    names = ("lists", "box_voxel", "pixel_size_angstrom", "symmetry")
+    return flags(settings("average_subvolumes"), names)
+
+
 def tomogram_file(wildcards):
     """Return the volume of a tomogram."""
     return str(TOMOGRAMS[wildcards.tomogram].path)

@@ -14,5 +14,6 @@ VERBS = {
     "orient_particles": "normal, in-plane axis and Euler angles of each particle",
     "export_particles": "particles.csv, RELION 5 STAR files and VTP for ParaView",
     "evaluate_particles": "precision, recall, F1 and angle errors against annotations",
+    "average_subvolumes": "averages of boxes around particles, as a check on picks",
     "collect_status": "one table of what became of each membrane",
 }
