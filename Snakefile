@@ -28,6 +28,7 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
+include: "workflow/rules/configuration.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/points.smk"
 include: "workflow/rules/training.smk"

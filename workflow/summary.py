@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 from membrain.errors import InputError
 from membrain.files import read_table
 from membrain.status_report import failure_lines
+from membrain.steps import VERBS
 
 TO_LOOK_AT = (
     ("particles.csv", "every particle: position, normal, angles, score"),
@@ -22,6 +24,7 @@ TO_LOOK_AT = (
     ("report.html", "the report"),
     ("status.tsv", "what became of each membrane in each step"),
 )
+ERROR = re.compile(rf"({'|'.join(VERBS)}): error: ")
 
 
 def count_outcomes(status: Sequence[Mapping[str, str]]) -> Counter[str]:
@@ -80,6 +83,34 @@ def path_lines(folder: Path) -> list[str]:
     there = [(folder / name, words) for name, words in TO_LOOK_AT if (folder / name).exists()]
     width = max((len(str(path)) for path, _ in there), default=0)
     return [f"{path!s:<{width}}  {words}" for path, words in there]
+
+
+def failure_reasons(folder: Path, since: float) -> list[str]:
+    """Return what the steps of a run that failed have to say, a line or some lines each.
+
+    Parameters
+    ----------
+    folder : Path, output folder of the run
+    since : float, seconds since 1970
+        Logs that were written earlier are of another run.
+    """
+    logs = [path for path in (folder / "logs").rglob("*.log") if path.stat().st_mtime >= since]
+    reasons = []
+    for path in sorted(logs, key=lambda path: path.stat().st_mtime):
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        first = next((i for i, line in enumerate(lines) if ERROR.match(line)), None)
+        if first is not None:
+            reasons += lines[first:]
+        elif any(line.startswith("Traceback") for line in lines):
+            reasons.append(f"{path}: {lines[-1]} (a fault of the program: please report it)")
+    return reasons
+
+
+def tell_failures(folder: Path, since: float) -> None:
+    """Print why a run failed, at its end where it is seen."""
+    reasons = failure_reasons(Path(folder), since)
+    if reasons:
+        print("", "What failed, and why:", *reasons, "", sep="\n", file=sys.stderr)
 
 
 def _figure(value: float | None, digits: int) -> str:

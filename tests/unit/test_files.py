@@ -188,6 +188,27 @@ def test_table_of_a_spreadsheet_is_read(tmp_path):
     assert read_table(tmp_path / "x.tsv") == (["a", "b"], [{"a": "1", "b": "2"}])
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_encodings_and_line_ends_of_spreadsheets_are_read(tmp_path, encoding, end):
+    (tmp_path / "x.tsv").write_bytes(f"a\tb{end}1\tä{end}".encode(encoding))
+    assert read_table(tmp_path / "x.tsv") == (["a", "b"], [{"a": "1", "b": "ä"}])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a\tb\n1\t\0\n", "x.tsv: not text; found a zero byte; expected a table as UTF-8 text"),
+        (b"\xff\xfea", "x.tsv: not text; found byte 0x61 in line 1; expected UTF-8; save it as"),
+        (b"a\n" + b"x" * 140_000, "x.tsv: not a table; found field larger than field limit"),
+    ],
+)
+def test_junk_in_place_of_a_table_is_told(tmp_path, content, message):
+    (tmp_path / "x.tsv").write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_table(tmp_path / "x.tsv")
+
+
 def test_absent_table_is_told(tmp_path):
     with pytest.raises(InputError, match=r"x\.tsv: unreadable; found No such file or directory$"):
         read_table(tmp_path / "x.tsv")
@@ -195,7 +216,9 @@ def test_absent_table_is_told(tmp_path):
 
 def test_table_that_is_not_text_is_told(tmp_path):
     (tmp_path / "x.tsv").write_bytes(b"a\tb\n\xff\t1\n")
-    with pytest.raises(InputError, match=r"x\.tsv: unreadable; found 'utf-8' codec can't decode"):
+    with pytest.raises(
+        InputError, match=r"x\.tsv: not text; found byte 0xff in line 2; expected UTF-8"
+    ):
         read_table(tmp_path / "x.tsv")
 
 

@@ -1,7 +1,17 @@
+import math
+
 import pytest
 
 from membrain.errors import InputError, Problems
-from membrain.schemas import FOLDER, check, known_columns, load_schema, validator_of, with_defaults
+from membrain.schemas import (
+    FOLDER,
+    check,
+    drop_empty_sections,
+    known_columns,
+    load_schema,
+    validator_of,
+    with_defaults,
+)
 
 SCHEMA = {
     "type": "object",
@@ -14,6 +24,9 @@ SCHEMA = {
         "size": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
         "box": {"type": "array", "minItems": 2, "maxItems": 3},
         "odd": {"multipleOf": 3},
+        "file": {"type": "string", "minLength": 1, "maxLength": 3},
+        "folder": {"type": "string", "minLength": 1, "expected": "a folder's name"},
+        "is": {"type": "boolean"},
         "sampling": {
             "type": "object",
             "additionalProperties": False,
@@ -50,10 +63,10 @@ def test_right_content_has_no_problem():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"name": 3}, "c.yaml: key 'name'; found 3; expected a value of type string"),
+        ({"name": 3}, "c.yaml: key 'name'; found 3; expected text"),
         (
             {"count": "x"},
-            "c.yaml: key 'count'; found 'x'; expected a value of type integer or null",
+            "c.yaml: key 'count'; found 'x'; expected a whole number or null",
         ),
         ({"mode": "quick"}, "c.yaml: key 'mode'; found 'quick'; expected one of fast, slow"),
         (
@@ -70,8 +83,26 @@ def test_right_content_has_no_problem():
         ({"odd": 4}, "c.yaml: key 'odd'; found 4; expected 4 is not a multiple of 3"),
         (
             {"sampling": {"band": "x"}},
-            "c.yaml: key 'sampling.band'; found 'x'; expected a value of type number",
+            "c.yaml: key 'sampling.band'; found 'x'; expected a number",
         ),
+        ({"name": True}, "c.yaml: key 'name'; found True; expected text"),
+        ({"count": 2.0}, "c.yaml: key 'count'; found 2.0; expected a whole number or null"),
+        ({"count": True}, "c.yaml: key 'count'; found True; expected a whole number or null"),
+        ({"size": math.nan}, "c.yaml: key 'size'; found nan; expected a number"),
+        ({"size": math.inf}, "c.yaml: key 'size'; found inf; expected a number"),
+        (
+            {"size": "1e-3"},
+            "c.yaml: key 'size'; found '1e-3'; expected a number; write it with a point, as 1.0e-3",
+        ),
+        ({"file": ""}, "c.yaml: key 'file'; found ''; expected not nothing"),
+        ({"file": "abcd"}, "c.yaml: key 'file'; found 'abcd'; expected at most 3 characters"),
+        ({"folder": ""}, "c.yaml: key 'folder'; found ''; expected a folder's name"),
+        (
+            {"sampling": 5},
+            "c.yaml: key 'sampling'; found 5; expected a section with keys of its own",
+        ),
+        ({"box": 5}, "c.yaml: key 'box'; found 5; expected a list"),
+        ({"is": 5}, "c.yaml: key 'is'; found 5; expected true or false"),
         ({"Cuont": 1}, "c.yaml: unknown key 'Cuont'; did you mean 'count'?"),
         (
             {"sampling": {"sead": 1}},
@@ -114,6 +145,13 @@ def test_defaults_fill_every_level_and_keep_what_is_given():
         "count": 3,
         "sampling": 5,
     }  # for the check to tell
+
+
+def test_empty_sections_are_dropped_and_other_nothings_kept():
+    content = {"sampling": None, "count": None, "name": None, "unknown": None}
+    dropped = drop_empty_sections(SCHEMA, content)
+    assert dropped == {"count": None, "name": None, "unknown": None}
+    assert "sampling" in content
 
 
 def test_defaults_do_not_change_the_content_itself():

@@ -82,7 +82,7 @@ def test_every_mistake_of_a_tomogram_sheet_is_told_at_once(tmp_path):
     )
     assert mistakes(read_tomograms, path) == [
         "tomograms.tsv, row 1 (t1): column 'pixel_size_angstrom'; found 'x'; expected a number",
-        "tomograms.tsv, row 2 (t1): column 'pixel_size_angstrom'; found 0.0; expected more than 0",
+        "tomograms.tsv, row 2 (t1): column 'pixel_size_angstrom'; found 0.0; expected at least 0.1",
         "tomograms.tsv, row 3 (../t): column 'tomogram'; found '../t'; expected letters, digits "
         "and . _ + - only, beginning with a letter or digit",
         "tomograms.tsv, row 4 (t2): column 'path' is missing or empty",
@@ -114,6 +114,61 @@ def test_unknown_missing_and_doubled_columns_are_told_together(tmp_path):
         "tomograms.tsv: column 'path' is missing; "
         "found Tomogramm, pixel_size_angstrom, pixel_size_angstrom",
     ]
+
+
+@pytest.mark.parametrize(
+    ("mark", "found"), [(",", "commas"), (";", "semicolons"), ("    ", "spaces")]
+)
+def test_other_separators_than_tabs_are_told_once(tmp_path, mark, found):
+    path = tomograms(tmp_path, "tomogram path", "t1 t1.mrc")
+    path.write_text(path.read_text().replace("\t", mark))
+    assert mistakes(read_tomograms, path) == [
+        f"tomograms.tsv: columns are not separated by tabs; found {found}; expected tabs; save the "
+        "sheet as tab-separated text"
+    ]
+
+
+def test_single_unknown_column_is_told_as_such(tmp_path):
+    path = tomograms(tmp_path, "tomograms", "t1")
+    assert mistakes(read_tomograms, path)[0] == (
+        "tomograms.tsv: unknown column 'tomograms'; did you mean 'tomogram'?"
+    )
+
+
+def test_columns_without_a_name_are_told_by_their_number(tmp_path):
+    path = tomograms(tmp_path, "tomogram path - -", "t1 t1.mrc - -")
+    assert mistakes(read_tomograms, path) == [
+        f"tomograms.tsv: column {number} has no name; name it or delete it" for number in (3, 4)
+    ]
+
+
+def test_whole_numbers_may_end_in_point_zero_as_spreadsheets_write_them(tmp_path):
+    path = membranes(tmp_path, "tomogram membrane mask label", "t1 M1 m.mrc 7.0")
+    (found,) = read_membranes(path)
+    assert (found.label, type(found.label)) == (7, int)
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e400", "1,5"])
+def test_numbers_that_are_none_are_told(tmp_path, text):
+    path = tomograms(tmp_path, "tomogram path pixel_size_angstrom", f"t1 t1.mrc {text}")
+    assert mistakes(read_tomograms, path) == [
+        "tomograms.tsv, row 1 (t1): column 'pixel_size_angstrom'; "
+        f"found '{text}'; expected a number"
+    ]
+
+
+def test_braces_in_the_name_of_a_file_are_told(tmp_path):
+    path = membranes(tmp_path, "tomogram membrane mask annotations", "t1 M1 {m}.mrc a{}.csv")
+    assert [line.partition(": ")[2] for line in mistakes(read_membranes, path)[:2]] == [
+        "column 'mask'; found '{m}.mrc'; expected a file's name without { and }",
+        "column 'annotations'; found 'a{}.csv'; expected a file's name without { and }",
+    ]
+
+
+def test_names_too_long_for_files_are_told(tmp_path):
+    name = "x" * 101
+    path = membranes(tmp_path, "tomogram membrane mask", f"t1 {name} m.mrc")
+    assert "expected at most 100 characters" in mistakes(read_membranes, path)[0]
 
 
 def test_membranes_are_read_with_all_their_cells(tmp_path):
@@ -216,6 +271,17 @@ def test_name_that_the_sheet_lacks_is_told(tmp_path):
 
 def names(batches):
     return {key: [r.membrane for r in members] for key, members in batches.items()}
+
+
+def test_tomogram_that_the_sheet_lacks_is_told(tmp_path):
+    path = membranes(tmp_path, "tomogram membrane mask", "T1 M1 m.mrc")
+    with pytest.raises(InputError, match="no membrane of tomogram 'T7'; did you mean 'T1'?"):
+        select_membranes(path, "T7", [])
+
+
+def test_membranes_named_twice_are_selected_once(tmp_path):
+    path = membranes(tmp_path, "tomogram membrane mask", "t1 M1 m.mrc", "t1 M2 m.mrc")
+    assert [r.membrane for r in select_membranes(path, "t1", ["M2", "M1", "M2"])] == ["M2", "M1"]
 
 
 def test_no_membranes_make_no_batches():

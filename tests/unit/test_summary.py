@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -76,3 +77,34 @@ def test_missing_results_end_in_one_line(tmp_path, capsys):
 @pytest.mark.parametrize(("value", "text"), [(None, "-"), (0.5, "0.500")])
 def test_undefined_figure_is_a_dash(value, text):
     assert summary._figure(value, 3) == text
+
+
+def write_log(folder, name, text, age_seconds=0):
+    path = folder / "logs" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    os.utime(path, (1e9 - age_seconds,) * 2)
+    return path
+
+
+def test_failed_steps_say_why_in_the_order_of_time(tmp_path, capsys):
+    error = "collect_status: error: 1 of 3 membranes failed\n  T1/A, sample_points: bad mask\n"
+    write_log(tmp_path, "check_status.log", f"12:00:00 INFO fine\n{error}", 5)
+    write_log(tmp_path, "inspect_tomogram/T1.log", "inspect_tomogram: error: T1.mrc: bad\n", 9)
+    write_log(tmp_path, "inspect_tomogram/T2.log", "inspect_tomogram: error: of a run before\n", 20)
+    write_log(tmp_path, "score_points/T1.log", "INFO fine\nWARNING: an error: odd\n", 4)
+    path = write_log(tmp_path, "train_model.log", "Traceback (most recent)\n at\nKeyError: 3\n", 3)
+    expected = [
+        "inspect_tomogram: error: T1.mrc: bad",
+        "collect_status: error: 1 of 3 membranes failed",
+        "  T1/A, sample_points: bad mask",
+        f"{path}: KeyError: 3 (a fault of the program: please report it)",
+    ]
+    assert summary.failure_reasons(tmp_path, 1e9 - 10) == expected
+    summary.tell_failures(tmp_path, 1e9 - 10)
+    assert capsys.readouterr().err.split("\n") == ["", "What failed, and why:", *expected, "", ""]
+
+
+def test_run_without_logs_has_nothing_to_tell(tmp_path, capsys):
+    summary.tell_failures(tmp_path, 0)
+    assert capsys.readouterr().err == ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +26,9 @@ def _dry_run(folder, options, *flags):
     config = folder / "my config.yaml"
     config.write_text(yaml.safe_dump(options))
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    command += ["--configfile", str(config), "--cores", "2", "--dry-run", *flags]
+    command += ["--configfile", str(config), "--cores", "2", *flags]
+    command += [] if "--no-dry-run" in flags else ["--dry-run"]
+    command = [word for word in command if word != "--no-dry-run"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
@@ -57,6 +61,11 @@ def test_plan_holds_every_step_once_per_batch(tmp_path):
         ({"device": "gpu"}, "one of auto, cpu, cuda"),
         ({"membranes_per_job": 0}, "at least 1"),
         ({"model": "nowhere.safetensors"}, "config key 'model': nowhere.safetensors not found"),
+        ({"model": "pretraned"}, "beside it; did you mean 'pretrained'?"),
+        ({"membranes_per_job": 2.0}, "found 2.0; expected a whole number"),
+        ({"cluster_points": {"bandwidth_voxel": math.inf}}, "found inf; expected a number"),
+        ({"results": "a{b}"}, "key 'results'; found 'a{b}'; expected a folder's name without {"),
+        ({"results": "my config.yaml/x"}, "config key 'results': "),
     ],
 )
 def test_wrong_configuration_ends_with_one_message_and_code_2(tmp_path, changes, message):
@@ -69,7 +78,8 @@ def test_wrong_configuration_ends_with_one_message_and_code_2(tmp_path, changes,
 def test_missing_sheet_is_named(tmp_path):
     done = _dry_run(tmp_path, _options(membranes="nowhere.tsv"))
     assert done.returncode == 2
-    assert "nowhere.tsv: unreadable" in done.stderr
+    assert "config key 'membranes': nowhere.tsv not found; expected a file; paths in" in done.stderr
+    assert f"are relative to {tmp_path}, the folder that Snakemake is started in" in done.stderr
 
 
 def test_missing_key_is_named(tmp_path):
@@ -78,6 +88,58 @@ def test_missing_key_is_named(tmp_path):
     done = _dry_run(tmp_path, options)
     assert done.returncode == 2
     assert "'tomograms' is missing" in done.stderr
+
+
+def _sheets(folder, tomogram="T1\tvolume.mrc\t10", membrane="T1\tM1\tvolume.mrc"):
+    """Return options for sheets with a row each, beside the volume that linting uses."""
+    shutil.copy(DATA / "volume.mrc", folder)
+    (folder / "t.tsv").write_text(f"tomogram\tpath\tpixel_size_angstrom\n{tomogram}\n")
+    (folder / "m.tsv").write_text(f"tomogram\tmembrane\tmask\n{membrane}\n")
+    return {"tomograms": "t.tsv", "membranes": "m.tsv", "device": "cpu"}
+
+
+def test_empty_sections_and_quotes_and_spaces_in_names_of_files_are_no_fault(tmp_path):
+    name = """a it's "c" é.mrc"""
+    options = _sheets(tmp_path, f"T1\t{name}\t10", f"T1\tM1\t{name}")
+    (tmp_path / "volume.mrc").rename(tmp_path / name)
+    (tmp_path / name.replace("mrc", "csv")).touch()
+    text = (tmp_path / "m.tsv").read_text().replace("mask\n", "mask\tannotations\n")
+    (tmp_path / "m.tsv").write_text(text.replace(".mrc\n", '.mrc\ta it\'s "c" é.csv\n'))
+    done = _dry_run(tmp_path, {**options, "results": "it's $HOME", "cluster_points": None})
+    assert done.returncode == 0, done.stderr
+
+
+def test_sheet_without_membranes_is_told(tmp_path):
+    done = _dry_run(tmp_path, _sheets(tmp_path, membrane=""))
+    assert done.returncode == 2
+    assert "m.tsv: no membrane; expected at least one row below the header" in done.stderr
+
+
+def test_training_without_training_membranes_is_told(tmp_path):
+    done = _dry_run(tmp_path, {**_sheets(tmp_path), "model": "train"})
+    assert done.returncode == 2
+    assert "m.tsv: no row with split 'train'; expected at least one annotated" in done.stderr
+
+
+def test_unusable_tomogram_is_told_before_anything_runs(tmp_path):
+    options = _sheets(tmp_path)
+    (tmp_path / "volume.mrc").write_bytes((DATA / "volume.mrc").read_bytes()[:-1])
+    done = _dry_run(tmp_path, options)
+    assert done.returncode == 2
+    assert "tomogram 'T1': " in done.stderr
+    assert "volume.mrc: cut short; found 1031 bytes" in done.stderr
+
+
+def test_reason_of_a_failure_is_the_last_thing_that_a_run_tells(tmp_path):
+    options = _sheets(tmp_path)
+    (tmp_path / "volume.mrc").write_bytes((DATA / "volume.mrc").read_bytes()[:-8] + bytes(8))
+    target = "results/inspect_tomogram/T1.json"
+    done = _dry_run(tmp_path, {**options, "results": "results"}, "--no-dry-run", target)
+    assert done.returncode == 1
+    last = done.stderr.partition("What failed, and why:\n")[2]
+    assert last.startswith("inspect_tomogram: error: ")
+    assert "volume.mrc: every voxel has the same value; found 0" in last
+    assert not (tmp_path / target).exists()
 
 
 def test_shapes_by_class_become_flags_and_inputs(tmp_path):
@@ -102,8 +164,8 @@ def test_shapes_by_class_become_flags_and_inputs(tmp_path):
         assert flag in text
     (tmp_path / "b.mrc").unlink()
     done = _dry_run(tmp_path, options)
-    assert done.returncode == 1
-    assert "b.mrc" in done.stdout + done.stderr
+    assert done.returncode == 2
+    assert "config key 'label_points.map.b6f': b.mrc not found" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -118,7 +180,7 @@ def test_shapes_by_class_become_flags_and_inputs(tmp_path):
             {"covariance_angstrom2": {"A": [1]}},
             "covariance_angstrom2.A'; found [1]; expected at le",
         ),
-        ({"map": {"A": 3}}, "key 'label_points.map.A'; found 3; expected a value of type string"),
+        ({"map": {"A": 3}}, "key 'label_points.map.A'; found 3; expected text"),
         ({"target": "classes"}, "expected one of distance, membership"),
     ],
 )

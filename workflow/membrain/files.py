@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv
+import io
 import json
 import os
 import zipfile
@@ -122,26 +124,49 @@ def write_table(
         writer.writerows(rows)
 
 
+def _text(path: str | Path) -> str:
+    """Return the text of a file."""
+    try:
+        content = Path(path).read_bytes()
+        is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = content.decode("utf-16" if is_wide else "utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: unreadable", found=error.strerror) from None
+    except UnicodeDecodeError as error:
+        byte, line = content[error.start], content[: error.start].count(b"\n") + 1
+        raise InputError(
+            f"{path}: not text",
+            found=f"byte 0x{byte:02x} in line {line}",
+            expected="UTF-8",
+            remedy="save it as text with UTF-8 encoding",
+        ) from None
+    if "\0" in text:
+        raise InputError(f"{path}: not text", found="a zero byte", expected="a table as UTF-8 text")
+    return text
+
+
 def read_table(path: str | Path, delimiter: str = "\t") -> tuple[list[str], list[dict[str, str]]]:
     """Return the column names and the rows (as dicts of text) of a text table.
 
-    Blank lines and lines that begin with ``#`` are passed over; a byte-order mark is accepted.
+    Blank lines and lines that begin with ``#`` are passed over; text is UTF-8, or UTF-16 with a
+    byte-order mark, as spreadsheets write it.
 
     Raises
     ------
     InputError
-        When the file is absent, empty, or a row has more or fewer cells than the header.
+        When the file is absent, not text, empty, or a row has more or fewer cells than the header.
     """
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as handle:
-            lines = [
-                (i, line) for i, line in enumerate(handle, 1) if line.strip() and line[0] != "#"
-            ]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: unreadable", found=getattr(error, "strerror", error)) from None
+    lines = [
+        (number, line)
+        for number, line in enumerate(io.StringIO(_text(path), newline=""), 1)
+        if line.strip() and line[0] != "#"
+    ]
     if not lines:
         raise InputError(f"{path}: empty", expected="a header line with column names")
-    cells = [row for row in csv.reader((line for _, line in lines), delimiter=delimiter)]
+    try:
+        cells = list(csv.reader((line for _, line in lines), delimiter=delimiter))
+    except csv.Error as error:
+        raise InputError(f"{path}: not a table", found=error) from None
     columns = [name.strip() for name in cells[0]]
     rows = []
     for (number, _), row in zip(lines[1:], cells[1:], strict=False):

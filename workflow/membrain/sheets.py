@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import InputError, Problems, suggest
-from .files import read_table
-from .schemas import check, load_schema, validator_of
-
-NUMBERS = {
-    "pixel_size_angstrom": float,
-    "side_x": float,
-    "side_y": float,
-    "side_z": float,
-    "label": int,
-}
+from .sheet_rows import read_rows
 
 
 @dataclass(frozen=True)
@@ -49,56 +39,6 @@ class MembraneRow:
     batch: str = ""
 
 
-def _convert(row: dict[str, str], where: str, problems: Problems) -> dict:
-    """Drop empty cells and turn numbers into numbers."""
-    out: dict = {}
-    for name, text in row.items():
-        if text == "":
-            continue
-        if name in NUMBERS:
-            try:
-                out[name] = NUMBERS[name](text)
-                if not math.isfinite(out[name]):
-                    raise ValueError(text)
-            except ValueError:
-                kind = "a whole number" if NUMBERS[name] is int else "a number"
-                problems.add(f"{where}: column '{name}'", found=repr(text), expected=kind)
-        else:
-            out[name] = text
-    return out
-
-
-def _read(path: str | Path, name: str) -> tuple[list[dict], Problems]:
-    """Return the checked rows of a sheet with converted cells, and the problems noted."""
-    schema = load_schema(name)
-    columns, rows = read_table(path)
-    problems = Problems()
-    for column, count in Counter(columns).items():
-        if count > 1:
-            problems.add(f"{path}: column '{column}' stands {count} times")
-    for column in columns:
-        if column not in schema["properties"]:
-            problems.add(
-                f"{path}: unknown column '{column}'", remedy=suggest(column, schema["properties"])
-            )
-    for column in schema["required"]:
-        if column not in columns:
-            problems.add(f"{path}: column '{column}' is missing", found=", ".join(columns))
-    problems.raise_if_any(f"{path}: {len(problems.errors)} mistakes")
-    validator = validator_of(schema)
-    out = []
-    for i, row in enumerate(rows, 1):
-        name_of_row = row.get("membrane") or row.get("tomogram") or ""
-        where = f"{path}, row {i} ({name_of_row})" if name_of_row else f"{path}, row {i}"
-        n_before = len(problems.errors)
-        content = _convert(row, where, problems)
-        if len(problems.errors) == n_before:
-            check(validator, content, where, problems, noun="column")
-        content["where"] = where
-        out.append(content)
-    return out, problems
-
-
 def read_tomograms(path: str | Path, must_exist: bool = True) -> dict[str, TomogramRow]:
     """Return the tomograms of a sheet by name.
 
@@ -114,7 +54,7 @@ def read_tomograms(path: str | Path, must_exist: bool = True) -> dict[str, Tomog
     InputError
         Lists every mistake: unknown column, bad cell, a name twice, a missing file.
     """
-    rows, problems = _read(path, "tomograms")
+    rows, problems = read_rows(path, "tomograms")
     folder = Path(path).absolute().parent
     if not rows and not problems.errors:
         problems.add(f"{path}: no tomogram", expected="at least one row below the header")
@@ -166,7 +106,7 @@ def read_membranes(
         Lists every mistake: unknown column, bad cell, a name twice, a missing file, a side that
         lacks its point or annotations, a training membrane without annotations.
     """
-    rows, problems = _read(path, "membranes")
+    rows, problems = read_rows(path, "membranes")
     folder = Path(path).absolute().parent
     known = None if tomograms is None else list(tomograms)
     seen: set[tuple[str, str]] = set()
@@ -215,9 +155,15 @@ def select_membranes(
     Raises
     ------
     InputError
-        When a name is not in the sheet.
+        When the tomogram or a name is not in the sheet.
     """
-    rows = {r.membrane: r for r in read_membranes(path, must_exist=False) if r.tomogram == tomogram}
+    every = read_membranes(path, must_exist=False)
+    rows = {row.membrane: row for row in every if row.tomogram == tomogram}
+    if not rows:
+        raise InputError(
+            f"{path}: no membrane of tomogram '{tomogram}'",
+            remedy=suggest(tomogram, {row.tomogram for row in every}),
+        )
     if not membranes:
         return list(rows.values())
     for name in membranes:
@@ -225,7 +171,7 @@ def select_membranes(
             raise InputError(
                 f"{path}: no membrane '{name}' in tomogram '{tomogram}'", remedy=suggest(name, rows)
             )
-    return [rows[name] for name in membranes]
+    return [rows[name] for name in dict.fromkeys(membranes)]
 
 
 def group_batches(

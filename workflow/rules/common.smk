@@ -1,87 +1,8 @@
-# In: the configuration and the two sheets. Out: names, batches and settings for every rule.
+# In: the checked configuration and sheets. Out: names, batches and settings for every rule.
 
 import json
 import os
 import shlex
-import sys
-from pathlib import Path
-
-ROOT = Path(workflow.basedir)
-sys.path.insert(0, str(ROOT / "workflow"))
-
-import summary
-from membrain import schemas, sheets, sourcecode
-from membrain.errors import InputError, Problems
-
-
-def load_config(given):
-    """Return the configuration, checked against the closed schema and completed with defaults."""
-    where = ", ".join(map(str, workflow.configfiles)) or "configuration"
-    schema = schemas.load_schema("config")
-    problems = Problems()
-    schemas.check(schemas.validator_of(schema), given, where, problems)
-    problems.raise_if_any(f"{where}: {len(problems.errors)} mistakes")
-    return schemas.with_defaults(schema, given)
-
-
-def find_model(options, membranes, tomograms):
-    """Return the weights file, its card (None: to be trained) and the working pixel size."""
-    if options["model"] == "train":
-        rows = [row for row in membranes if row.split == "train"]
-        if not rows:
-            raise InputError(
-                f"{options['membranes']}: no row with split 'train'",
-                expected="at least one annotated membrane, as config key 'model' says 'train'",
-            )
-        pixel_size = options["train_model"]["pixel_size_angstrom"]
-        return (
-            RESULTS / "train_model/model.safetensors",
-            None,
-            pixel_size or pixel_size_of(tomograms[rows[0].tomogram]),
-        )
-    path = ROOT / PRETRAINED if options["model"] == "pretrained" else Path(options["model"])
-    card = path.with_suffix(".json")
-    for file in (path, card):
-        if not file.is_file():
-            raise InputError(
-                f"config key 'model': {file} not found",
-                expected="'pretrained', 'train', or a .safetensors file with its .json card beside it",
-            )
-    content = json.loads(card.read_text())
-    return path, content, content["pixel_size_angstrom"]
-
-
-def pixel_size_of(row):
-    """Return the pixel size of a tomogram: the sheet's, or else its header's."""
-    if row.pixel_size:
-        return row.pixel_size
-    from membrain import volumes
-
-    return volumes.resolve_pixel_size(volumes.read_header(row.path))
-
-
-def stop(error):
-    """End with one message and exit code 2, as for every mistake of the input."""
-    print(f"error: {error}", file=sys.stderr)
-    sys.exit(2)
-
-
-PRETRAINED = "resources/weights/simulated.safetensors"
-
-if not workflow.configfiles and Path("config/config.yaml").is_file():
-
-    configfile: "config/config.yaml"
-
-
-try:
-    OPTIONS = load_config(config)
-    RESULTS = Path(OPTIONS["results"])
-    TOMOGRAMS = sheets.read_tomograms(OPTIONS["tomograms"])
-    MEMBRANES = sheets.read_membranes(OPTIONS["membranes"], TOMOGRAMS)
-    BATCHES = sheets.group_batches(MEMBRANES, OPTIONS["membranes_per_job"])
-    MODEL, CARD, PIXEL_SIZE = find_model(OPTIONS, MEMBRANES, TOMOGRAMS)
-except InputError as error:
-    stop(error)
 
 TRAINING = CARD is None
 NEW_BOX = {"box_shape": [12, 12, 12], "box_centre": [6, 6, 6], "contrast": "dark"}

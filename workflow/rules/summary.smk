@@ -76,3 +76,7 @@ rule check_status:
 onsuccess:
     if "MEMBRAIN_NO_SUMMARY" not in os.environ:
         summary.main([str(RESULTS)])
+
+
+onerror:
+    summary.tell_failures(RESULTS, STARTED)

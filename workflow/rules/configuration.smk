@@ -1,0 +1,95 @@
+# In: the configuration and the two sheets. Out: what they hold, checked before anything runs.
+
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(workflow.basedir)
+sys.path.insert(0, str(ROOT / "workflow"))
+
+import summary
+from membrain import planning, schemas, sheets, sourcecode
+from membrain.errors import InputError, Problems
+
+
+def load_config(given):
+    """Return the configuration, checked against the closed schema and completed with defaults."""
+    where = ", ".join(map(str, workflow.configfiles)) or "configuration (--configfile not given)"
+    schema = schemas.load_schema("config")
+    problems = Problems()
+    given = schemas.drop_empty_sections(schema, given)
+    schemas.check(schemas.validator_of(schema), given, where, problems)
+    problems.raise_if_any(f"{where}: {len(problems.errors)} mistakes")
+    return schemas.with_defaults(schema, given)
+
+
+def find_model(options, membranes, tomograms):
+    """Return the weights file, its card (None: to be trained) and the working pixel size."""
+    if options["model"] == "train":
+        rows = [row for row in membranes if row.split == "train"]
+        if not rows:
+            raise InputError(
+                f"{options['membranes']}: no row with split 'train'",
+                expected="at least one annotated membrane, as config key 'model' says 'train'",
+            )
+        pixel_size = options["train_model"]["pixel_size_angstrom"]
+        return (
+            RESULTS / "train_model/model.safetensors",
+            None,
+            pixel_size or pixel_size_of(tomograms[rows[0].tomogram]),
+        )
+    path = ROOT / PRETRAINED if options["model"] == "pretrained" else Path(options["model"])
+    card = planning.read_card_entries(path, ("pretrained", "train"))
+    return path, card, card["pixel_size_angstrom"]
+
+
+def read_sheets(options):
+    """Return tomograms and membranes of the sheets, after checking what can be checked now."""
+    files = {key: options[key] for key in ("tomograms", "membranes")}
+    maps = options["label_points"]["map"] or {}
+    maps = maps if isinstance(maps, dict) else {"": maps}
+    files |= {"label_points.map" + (f".{k}" if k else ""): path for k, path in maps.items()}
+    planning.check_files(files)
+    planning.check_output_folder(options["results"], "config key 'results'")
+    tomograms = sheets.read_tomograms(options["tomograms"])
+    membranes = sheets.read_membranes(options["membranes"], tomograms)
+    if not membranes:
+        raise InputError(
+            f"{options['membranes']}: no membrane", expected="at least one row below the header"
+        )
+    used = {row.tomogram for row in membranes}
+    planning.check_headers(row for name, row in tomograms.items() if name in used)
+    return tomograms, membranes
+
+
+def pixel_size_of(row):
+    """Return the pixel size of a tomogram: the sheet's, or else its header's."""
+    if row.pixel_size:
+        return row.pixel_size
+    from membrain import volumes
+
+    return volumes.resolve_pixel_size(volumes.read_header(row.path))
+
+
+def stop(error):
+    """End with one message and exit code 2, as for every mistake of the input."""
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(2)
+
+
+STARTED = time.time()
+PRETRAINED = "resources/weights/simulated.safetensors"
+
+if not workflow.configfiles and Path("config/config.yaml").is_file():
+
+    configfile: "config/config.yaml"
+
+
+try:
+    OPTIONS = load_config(config)
+    RESULTS = Path(OPTIONS["results"])
+    TOMOGRAMS, MEMBRANES = read_sheets(OPTIONS)
+    BATCHES = sheets.group_batches(MEMBRANES, OPTIONS["membranes_per_job"])
+    MODEL, CARD, PIXEL_SIZE = find_model(OPTIONS, MEMBRANES, TOMOGRAMS)
+except InputError as error:
+    stop(error)
