@@ -7,7 +7,7 @@ from membrain.files import read_table
 
 COLUMNS = ("run", "epoch", "learning_rate", "training_loss", "validation_loss")
 ROWS = [
-    dict(zip(COLUMNS, ("trial", 1, 1e-4, 2.5, 2.25), strict=True)),
+    dict(zip(COLUMNS, ("trial 1", 1, 1e-4, 2.5, 2.25), strict=True)),
     dict(zip(COLUMNS, ("final", 2, 1e-3, 1.5, 1.75), strict=True)),
 ]
 BLIND = [{**row, "validation_loss": None} for row in ROWS]

@@ -1,47 +1,93 @@
+"""Trials with a part held out, then the run that learns from all points."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
+import pytest
 import torch
-from torch import nn
 
-from membrain.fitting import _thresholds
-from membrain.training import Recipe, Samples
+from membrain import fitting
+from membrain.checkpoints import Progress
+from membrain.fitting import Fit, FitOptions, fit
+from membrain.training import Recipe
 
-PLAIN = Recipe(box_shape=(8, 8, 8), normalisation="tomogram", precision="fp32")
-
-
-class FirstValues(nn.Module):
-    """Takes the first two grey values of a box for the two predicted distances."""
-
-    def forward(self, boxes):
-        return boxes[:, 0, 0, 0, :2]
+N = 12
+CPU = torch.device("cpu")
 
 
-def samples(predicted, labels):
-    boxes = torch.zeros((len(predicted), 8, 8, 8))
-    boxes[:, 0, 0, :2] = torch.tensor(predicted)
-    return Samples(boxes, torch.tensor(labels))
+@pytest.fixture
+def runs(monkeypatch):
+    """What each run was given; runs predict their own number."""
+    seen = []
+
+    def run(joined, parts, recipe, options, checkpoint):
+        seen.append((parts[0].copy(), parts[1].copy(), checkpoint))
+        loss = float(len(seen)) if parts[1].any() else None
+        row = {"epoch": 1, "learning_rate": 0, "training_loss": 1.0, "validation_loss": loss}
+        n = int((parts[1] if parts[1].any() else parts[0]).sum())
+        return Progress(1, 1, {}, [row]), np.full((n, 1), len(seen), np.float32)
+
+    monkeypatch.setattr(fitting, "_run", run)
+    return seen
 
 
-def with_near(near, n=10):
-    """Predictions 1, 2, ... of both outputs and the labels whose first `near[o]` are near."""
-    predicted = np.tile(np.arange(1.0, n + 1, dtype=np.float32)[:, None], (1, 2))
-    rank = np.arange(n)[:, None]
-    return samples(predicted, np.where(rank < near, 1.0, 7.0).astype(np.float32))
+def turns():
+    half = np.arange(N) < N // 2
+    return [(half, ~half), (~half, half)]
 
 
-def test_every_output_has_the_threshold_that_matches_its_own_near_points():
-    part = with_near((5, 2))
-    found = _thresholds(FirstValues(), part, None, PLAIN, 3.5)
-    assert [int((part.boxes[:, 0, 0, o] < t).sum()) for o, t in enumerate(found)] == [5, 2]
+def data():
+    return SimpleNamespace(labels=np.zeros((N, 1), np.float32), meta={"classes": [["A"]]})
 
 
-def test_thresholds_are_those_of_what_validates():
-    training, validation = with_near((5, 2)), with_near((3, 4))
-    both = _thresholds(FirstValues(), training, validation, PLAIN, 3.5)
-    assert both == _thresholds(FirstValues(), validation, None, PLAIN, 3.5)
+def test_every_part_is_held_out_once_and_then_all_is_learned(runs, monkeypatch):
+    given = []
+    monkeypatch.setattr(fitting, "find_thresholds", lambda j, p, near: given.append(p) or (4.5,))
+    found = fit(data(), turns(), Recipe(), FitOptions(CPU), is_cut_off=True)
+    assert [int(r[0].sum()) for r in runs] == [6, 6, 12]
+    assert not runs[2][1].any()
+    assert given[0].ravel().tolist() == [2.0] * 6 + [1.0] * 6  # each by the run that left it out
+    assert found.thresholds == (4.5,)
+    assert found.is_training.all()
+    assert found.is_validation.all()
+    assert [row["run"] for row in found.history] == ["trial 1", "trial 2", "final"]
+    assert found.validation_loss == 1.5
 
 
-def test_output_without_particle_in_what_validates_takes_the_training_points():
-    training, validation = with_near((5, 2)), with_near((3, 0))
-    found = _thresholds(FirstValues(), training, validation, PLAIN, 3.5)
-    assert found[1] == _thresholds(FirstValues(), training, None, PLAIN, 3.5)[1]
-    assert found[0] == _thresholds(FirstValues(), validation, None, PLAIN, 3.5)[0]
+def test_without_refit_the_first_run_is_kept(runs, monkeypatch):
+    monkeypatch.setattr(fitting, "find_thresholds", lambda *_: (4.5,))
+    found = fit(data(), turns(), Recipe(), FitOptions(CPU, refit=False), is_cut_off=True)
+    assert len(runs) == 1
+    assert (found.trials, int(found.is_training.sum())) == ((), 6)
+    assert [row["run"] for row in found.history] == ["final"]
+
+
+def test_validation_membranes_are_never_learned_from(runs, monkeypatch):
+    monkeypatch.setattr(fitting, "find_thresholds", lambda *_: (4.5,))
+    found = fit(data(), turns()[:1], Recipe(), FitOptions(CPU), is_cut_off=False)
+    assert len(runs) == 1
+    assert found.validation_loss == 1.0
+
+
+def test_given_threshold_holds_for_every_output(runs):
+    options = FitOptions(CPU, threshold_voxel=2.5)
+    assert fit(data(), turns(), Recipe(), options, is_cut_off=True).thresholds == (2.5,)
+
+
+def test_every_run_has_its_own_checkpoint_and_all_are_removed(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(fitting, "find_thresholds", lambda *_: (4.5,))
+    options = FitOptions(CPU, checkpoint=str(tmp_path / "c[1].pt"))
+    fit(data(), turns(), Recipe(), options, is_cut_off=True)
+    paths = [run[2] for run in runs]
+    assert len({*paths}) == 3
+    for path in paths:
+        Path(path).touch()
+    (tmp_path / "other.pt").touch()
+    options.remove_checkpoints()
+    assert [path.name for path in tmp_path.iterdir()] == ["other.pt"]
+
+
+def test_no_validation_at_all_has_no_loss():
+    progress = Progress(1, 1, {}, [{"validation_loss": None}])
+    assert Fit(progress, (), np.ones(1, bool), np.zeros(1, bool), (3.5,)).validation_loss is None

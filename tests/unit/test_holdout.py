@@ -6,7 +6,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from membrain.errors import InputError
-from membrain.holdout import box_diagonal, hold_out
+from membrain.holdout import box_diagonal, hold_out, n_parts
 
 
 def strip(n=4000, extent=(3.0, 40.0, 200.0), seed=0):
@@ -67,3 +67,22 @@ def test_no_membrane_long_enough_is_told():
 
 def test_boxes_a_diagonal_apart_share_no_voxel():
     assert box_diagonal((12, 12, 12)) == pytest.approx(12 * np.sqrt(3))
+
+
+@pytest.mark.parametrize("fraction", [0.5, 0.25, 0.3])
+def test_parts_in_turn_share_no_point_and_keep_their_distance(fraction):
+    points = strip()
+    total = np.zeros(len(points), int)
+    for part in range(n_parts(fraction)):
+        training, validation = hold_out(points, np.zeros(len(points), int), fraction, 10.0, part)
+        assert training.any()
+        assert not (training & validation).any()
+        assert cKDTree(points[training]).query(points[validation])[0].min() >= 9.99
+        total += validation
+    assert total.max() == 1
+    if fraction != 0.3:
+        assert total.mean() > 0.6
+
+
+def test_number_of_parts():
+    assert [n_parts(f) for f in (0, 0.5, 0.3, 0.2, 0.1, 0.9)] == [0, 2, 3, 5, 10, 1]

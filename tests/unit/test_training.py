@@ -14,7 +14,6 @@ from membrain.training import (
     Recipe,
     Samples,
     evaluate,
-    matching_threshold,
     predict,
     train_network,
     uses_bf16,
@@ -226,15 +225,3 @@ def test_validation_is_not_augmented_and_leaves_norms_alone():
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     assert evaluate(network, data, noisy) == evaluate(network, data, RECIPE)
     assert all(torch.equal(before[name], t) for name, t in network.state_dict().items())
-
-
-def test_matching_threshold_keeps_as_many_points_as_are_near():
-    labels = torch.linspace(0, 7, 701)
-    drawn_to_the_mean = 4 + 0.5 * (labels - 4)
-    found = matching_threshold(drawn_to_the_mean, labels, 3.0)
-    assert found == pytest.approx(3.5, abs=0.01)
-    assert matching_threshold(labels, labels, 3.0) == pytest.approx(3.0, abs=0.01)
-
-
-def test_matching_threshold_without_near_points_is_the_distance_itself():
-    assert matching_threshold(torch.rand(9), torch.full((9,), 7.0), 3.0) == 3.0

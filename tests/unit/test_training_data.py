@@ -83,14 +83,16 @@ def test_batches_that_differ_are_refused(meta, message):
 
 def test_named_membranes_validate_as_a_whole():
     joined = join([source("T1"), source("T2", ("M1",))])
-    training, validation = split(joined, ["T2/M1"], 0.5)
+    [(training, validation)] = split(joined, ["T2/M1"], 0.5)
     assert np.array_equal(validation, joined.membrane == 2)
     assert np.array_equal(training, ~validation)
 
 
-def test_without_named_membranes_a_part_of_each_is_kept():
+def test_without_named_membranes_parts_of_each_take_turns():
     joined = join([source(n=400)])
-    training, validation = split(joined, [], 0.25)
+    turns = split(joined, [], 0.25)
+    assert len(turns) == 4
+    training, validation = turns[0]
     for number in (0, 1):
         mine = joined.membrane == number
         assert 0.1 < validation[mine].mean() < 0.25

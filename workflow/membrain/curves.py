@@ -24,7 +24,7 @@ def _cell(value: float | str | None) -> str:
 def draw_curves(path: str | Path, history: Sequence[Mapping[str, float]], kept: int) -> None:
     """Write a PNG of the losses over the epochs; a line marks the epoch that was kept.
 
-    The run before the final one, in which a part was held out, is drawn paler.
+    The runs before the final one, in which a part was held out, are drawn paler.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -32,7 +32,8 @@ def draw_curves(path: str | Path, history: Sequence[Mapping[str, float]], kept: 
     figure = Figure(figsize=(6, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for run, alpha, note in (("trial", 0.45, ", a part held out"), ("final", 1.0, "")):
+    for run in dict.fromkeys(row["run"] for row in history):
+        alpha, note = (1.0, "") if run == "final" else (0.4, f", {run}")
         rows = [row for row in history if row["run"] == run]
         for name, colour in (("training", "C0"), ("validation", "C1")):
             values = [row[f"{name}_loss"] for row in rows]

@@ -1,19 +1,22 @@
-"""From labelled boxes to trained weights: a trial with a part held out, then the final run.
+"""From labelled boxes to trained weights: trials with a part held out, then the final run.
 
 ::
 
-    training part  ----> trial run ----> losses and thresholds on the part that was held out
-    all points     ----> final run ----> weights
+    all but part 1  ----> trial 1 ----> predictions of part 1   \\
+    all but part 2  ----> trial 2 ----> predictions of part 2    >  losses, thresholds
+    all points      ----> final   ----> weights
 
-The trial says how well such a network does on what it has not seen, and below which predicted
-distance a point counts as near. A second run with the same recipe then learns from every annotated
+The trials say how well such a network does on what it has not seen, and below which predicted
+distance points make particles. A last run with the same recipe then learns from every annotated
 particle: with one membrane there are none to spare. Where whole membranes validate, or nothing
 does, the first run is the final one.
 """
 
 from __future__ import annotations
 
+import glob
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +26,8 @@ from torch import nn
 
 from .checkpoints import Progress
 from .network import build_network
-from .training import Recipe, Samples, matching_threshold, predict, train_network
+from .thresholds import find_thresholds
+from .training import Recipe, predict, train_network
 from .training_data import Joined, to_samples
 
 log = logging.getLogger(__name__)
@@ -40,8 +44,8 @@ class FitOptions:
         True distance below which a point counts as near a particle.
     threshold_voxel : float, working voxel; 0: found in training
     refit : bool
-        Whether a held-out part of the training membranes is learned from in a second run.
-    checkpoint : str or None, the second run adds ``.final`` to it
+        Whether the held-out parts of the training membranes are learned from in a last run.
+    checkpoint : str or None, a number is added to it for each run
     is_quiet : bool, whether to show no progress bar
     """
 
@@ -52,10 +56,12 @@ class FitOptions:
     checkpoint: str | None = None
     is_quiet: bool = True
 
-    @property
-    def checkpoints(self) -> tuple[Path, ...]:
-        """Files in which unfinished runs keep their state."""
-        return (Path(self.checkpoint), Path(f"{self.checkpoint}.final")) if self.checkpoint else ()
+    def remove_checkpoints(self) -> None:
+        """Remove the files in which unfinished runs keep their state."""
+        if self.checkpoint:
+            path = Path(self.checkpoint)
+            for file in path.parent.glob(f"{glob.escape(path.name)}[0-9]*"):
+                file.unlink()
 
 
 @dataclass(frozen=True)
@@ -65,14 +71,14 @@ class Fit:
     Attributes
     ----------
     progress : Progress of the final run, with its weights
-    trial : Progress or None, of the run before it that left a part out
+    trials : tuple of Progress, of the runs before it that left a part out
     is_training, is_validation : (n,) bool
-        Points that the final run learned from, and those that validated.
+        Points that the final run learned from, and those that validated in any run.
     thresholds : tuple of float, working voxel, one per output
     """
 
     progress: Progress
-    trial: Progress | None
+    trials: tuple[Progress, ...]
     is_training: np.ndarray
     is_validation: np.ndarray
     thresholds: tuple[float, ...]
@@ -80,15 +86,16 @@ class Fit:
     @property
     def history(self) -> list[dict]:
         """One row per epoch of all runs; ``run`` says which."""
-        runs = [("trial", self.trial)] if self.trial else []
+        runs = [(f"trial {i + 1}", trial) for i, trial in enumerate(self.trials)]
         runs.append(("final", self.progress))
         return [{"run": name, **row} for name, progress in runs for row in progress.history]
 
     @property
     def validation_loss(self) -> float | None:
-        """Loss on what was held out, of the epoch that was kept."""
-        progress = self.trial or self.progress
-        return progress.history[progress.best_epoch - 1]["validation_loss"]
+        """Mean loss on what was held out, of the epochs that were kept."""
+        runs = self.trials or (self.progress,)
+        losses = [run.history[run.best_epoch - 1]["validation_loss"] for run in runs]
+        return None if None in losses else float(np.mean(losses))
 
 
 def _fresh_network(joined: Joined, is_training: np.ndarray, recipe: Recipe) -> nn.Module:
@@ -106,8 +113,8 @@ def _run(
     recipe: Recipe,
     options: FitOptions,
     checkpoint: Path | None,
-) -> tuple[Progress, tuple[float, ...]]:
-    """Train once; return progress and the matched threshold of each output."""
+) -> tuple[Progress, np.ndarray]:
+    """Train once; return progress and the predictions of what validated, else of what trained."""
     training = to_samples(joined, parts[0], options.device)
     validation = to_samples(joined, parts[1], options.device) if parts[1].any() else None
     log.info(
@@ -117,33 +124,12 @@ def _run(
     network = _fresh_network(joined, parts[0], recipe).to(options.device)
     progress = train_network(network, training, validation, recipe, checkpoint, options.is_quiet)
     network.load_state_dict(progress.best)
-    return progress, _thresholds(network, training, validation, recipe, options.near_voxel)
-
-
-def _thresholds(
-    network: nn.Module,
-    training: Samples,
-    validation: Samples | None,
-    recipe: Recipe,
-    near: float,
-) -> tuple[float, ...]:
-    """Return the matched threshold of each output, on what validates where it holds its particles.
-
-    The rarer a class, the nearer to the cap its predictions stay: outputs differ by voxels.
-    """
-    judged = [samples for samples in (validation, training) if samples]
-    found = [predict(network, samples.boxes, recipe) for samples in judged]
-    out = []
-    for output in range(judged[0].labels.shape[1]):
-        columns = [(f[:, output], s.labels[:, output]) for f, s in zip(found, judged, strict=True)]
-        holding = [(f, labels) for f, labels in columns if (labels < near).any()]
-        out.append(round(matching_threshold(*(holding or columns)[0], near), 3))
-    return tuple(out)
+    return progress, predict(network, (validation or training).boxes, recipe).cpu().numpy()
 
 
 def fit(
     joined: Joined,
-    parts: tuple[np.ndarray, np.ndarray],
+    turns: Sequence[tuple[np.ndarray, np.ndarray]],
     recipe: Recipe,
     options: FitOptions,
     is_cut_off: bool,
@@ -153,20 +139,29 @@ def fit(
     Parameters
     ----------
     joined : Joined
-    parts : two (n,) bool arrays
-        Points that train and points that validate, from `training_data.split`.
+    turns : sequence of two (n,) bool arrays
+        Points that train and points that validate, for each trial, from `training_data.split`.
     recipe : Recipe
     options : FitOptions
     is_cut_off : bool
         Whether the points that validate are a part of the training membranes.
     """
-    paths = options.checkpoints or (None, None)
-    progress, thresholds = _run(joined, parts, recipe, options, paths[0])
-    if options.threshold_voxel:
-        thresholds = (options.threshold_voxel,) * len(thresholds)
-    if not (is_cut_off and options.refit and parts[1].any()):
-        return Fit(progress, None, *parts, thresholds)
-    everything, nothing = np.ones_like(parts[0]), np.zeros_like(parts[1])
-    log.info("the final run learns from all points, the thresholds are those of the part held out")
-    final, _ = _run(joined, (everything, nothing), recipe, options, paths[1])
-    return Fit(final, progress, everything, parts[1], thresholds)
+    has_final = is_cut_off and options.refit and turns[0][1].any()
+    turns = turns if has_final else turns[:1]
+    paths = [options.checkpoint and Path(f"{options.checkpoint}{i}") for i in range(len(turns) + 1)]
+    predicted = np.full(joined.labels.shape, np.nan, dtype=np.float32)
+    runs = []
+    for parts, path in zip(turns, paths, strict=False):
+        progress, found = _run(joined, parts, recipe, options, path)
+        predicted[parts[1] if parts[1].any() else parts[0]] = found
+        runs.append(progress)
+    thresholds = (options.threshold_voxel,) * joined.labels.shape[1]
+    if not options.threshold_voxel:
+        thresholds = find_thresholds(joined, predicted, options.near_voxel)
+    is_validation = np.logical_or.reduce([parts[1] for parts in turns])
+    if not has_final:
+        return Fit(runs[0], (), turns[0][0], is_validation, thresholds)
+    everything = np.ones_like(is_validation)
+    log.info("the final run learns from all points, the thresholds are those of the parts held out")
+    final, _ = _run(joined, (everything, ~everything), recipe, options, paths[-1])
+    return Fit(final, tuple(runs), everything, is_validation, thresholds)

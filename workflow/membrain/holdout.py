@@ -12,14 +12,20 @@ def box_diagonal(box_shape: tuple[int, ...]) -> float:
     return float(np.linalg.norm(np.asarray(box_shape, dtype=float)))
 
 
+def n_parts(fraction: float) -> int:
+    """Return how many parts of a size there are, to be held out in turn; 0 for none."""
+    return int(1 / fraction + 1e-9) if fraction > 0 else 0
+
+
 def hold_out(
-    points: np.ndarray, membrane: np.ndarray, fraction: float, gap: float
+    points: np.ndarray, membrane: np.ndarray, fraction: float, gap: float, part: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return which points train and which validate, split by a plane across each membrane.
+    """Return which points train and which validate, split by planes across each membrane.
 
     ::
 
         train train train train | gap | validation      along the longest principal axis
+        train | gap | validation | gap | train train    part 1 of the same
 
     Parameters
     ----------
@@ -27,10 +33,12 @@ def hold_out(
     membrane : (n,) int
         The split is made for each value by itself.
     fraction : float, 0 to below 1
-        Part of each membrane's points beyond the middle of the gap, at the end of its axis.
+        Part of each membrane's points that validate, up to the middles of the gaps.
     gap : float, working voxel
         Points nearer to the plane than half of it take no part, so that a box of one part shares
         no voxel with a box of the other.
+    part : int, below ``n_parts(fraction)``
+        Which part validates; 0 is at the end of the axis, the last one at its beginning or near it.
 
     Returns
     -------
@@ -56,11 +64,16 @@ def hold_out(
         centred = points[rows] - points[rows].mean(axis=0)
         axis = np.linalg.eigh(centred.T @ centred)[1][:, -1]
         along = centred @ (axis * np.sign(axis[np.abs(axis).argmax()]))
-        cut = np.quantile(along, 1 - fraction)
-        before, beyond = along <= cut - gap / 2, along >= cut + gap / 2
-        if not before.any() or not beyond.any():
+        low, high = np.quantile(
+            along, np.clip([1 - (part + 1) * fraction, 1 - part * fraction], 0, 1)
+        )
+        low = -np.inf if (part + 1) * fraction > 1 - 1e-9 else low
+        high = np.inf if part == 0 else high
+        outside = (along <= low - gap / 2) | (along >= high + gap / 2)
+        inside = (along >= low + gap / 2) & (along <= high - gap / 2)
+        if not outside.any() or not inside.any():
             continue
-        is_training[rows], is_validation[rows] = before, beyond
+        is_training[rows], is_validation[rows] = outside, inside
     if not is_validation.any():
         raise InputError(
             "no membrane is long enough to keep a part of it for validation",

@@ -59,7 +59,7 @@ class Recipe:
 
     box_shape: tuple[int, ...] = (12, 12, 12)
     box_centre: tuple[float, ...] = (6, 6, 6)
-    epochs: int = 30
+    epochs: int = 20
     batch_size: int = 128
     learning_rate: float = 1e-3
     weight_decay: float = 1e-3
@@ -220,25 +220,6 @@ def predict(network: nn.Module, boxes: Tensor, recipe: Recipe, batch_size: int =
         for block in crop_boxes(boxes, recipe.box_shape).split(batch_size):
             found.append(network(normalise_boxes(block.float()[:, None], recipe.normalisation)))
     return torch.cat(found).float()
-
-
-def matching_threshold(found: Tensor, labels: Tensor, near: float) -> float:
-    """Return the predicted distance below which as many points lie as have a label below `near`.
-
-    Predictions of a network that is not certain are drawn to the mean label, so that fewer than
-    the truly near points are predicted to be near; the matched threshold makes up for that.
-
-    Parameters
-    ----------
-    found, labels : (n,) tensors
-        Predicted and true distance of points that were not trained on, working voxel.
-    near : float, working voxel
-        Returned itself when no point is that near.
-    """
-    part = float((labels < near).double().mean())
-    if part == 0:
-        return near
-    return float(torch.quantile(found.double().cpu(), part))
 
 
 def evaluate(network: nn.Module, samples: Samples, recipe: Recipe) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from .errors import InputError, suggest
-from .holdout import box_diagonal, hold_out
+from .holdout import box_diagonal, hold_out, n_parts
 from .tables import PointTable
 from .training import Recipe, Samples
 
@@ -45,6 +45,7 @@ class Joined:
     labels : (n, n_outputs) float32, working voxel
     points : (n, 3) float64, zyx, working voxel of their own tomogram
     membrane : (n,) int, row of `names`
+    side : (n,) int
     names : list of ``TOMOGRAM/MEMBRANE``
     """
 
@@ -53,6 +54,7 @@ class Joined:
     labels: np.ndarray
     points: np.ndarray
     membrane: np.ndarray
+    side: np.ndarray
     names: list[str]
 
     @property
@@ -94,7 +96,7 @@ def join(sources: Sequence[Source]) -> Joined:
                     remedy="label and cut all training batches with the same options",
                 )
     names: list[str] = []
-    rows, membrane, points = [], [], []
+    rows, membrane, side, points = [], [], [], []
     for source in sources:
         table = source.table
         known = [f"{table.tomogram}/{name}" for name in table.membranes]
@@ -106,6 +108,7 @@ def join(sources: Sequence[Source]) -> Joined:
         rows.append(kept)
         numbers = np.array([names.index(name) for name in known], dtype=np.int64)
         membrane.append(numbers[table.membrane[kept]])
+        side.append(table.side[kept].astype(np.int64))
         step = expected["pixel_size_angstrom"] / table.pixel_size
         points.append(table.points[kept].astype(np.float64) / step)
     if not sum(map(len, rows)):
@@ -120,14 +123,15 @@ def join(sources: Sequence[Source]) -> Joined:
         np.concatenate(labels),
         np.concatenate(points),
         np.concatenate(membrane),
+        np.concatenate(side),
         names,
     )
 
 
 def split(
     joined: Joined, validation: Sequence[str], fraction: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return which points train and which validate, (n,) bool each.
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return which points train and which validate, (n,) bool each, for each trial.
 
     Parameters
     ----------
@@ -135,7 +139,7 @@ def split(
     validation : sequence of ``TOMOGRAM/MEMBRANE``
         These validate as a whole and no other is cut.
     fraction : float
-        Without such membranes, this part of each one is kept for validation (`hold_out`).
+        Without such membranes, parts of this size of each one validate in turn (`hold_out`).
 
     Raises
     ------
@@ -144,7 +148,8 @@ def split(
     """
     if not validation:
         gap = box_diagonal(tuple(joined.described["box_shape"]))
-        return hold_out(joined.points, joined.membrane, fraction, gap)
+        turns = range(max(1, n_parts(fraction)))
+        return [hold_out(joined.points, joined.membrane, fraction, gap, turn) for turn in turns]
     for name in validation:
         if name not in joined.names:
             raise InputError(
@@ -157,7 +162,7 @@ def split(
             "training: every labelled membrane is for validation",
             remedy="set split 'train' for at least one membrane",
         )
-    return ~is_validation, is_validation
+    return [(~is_validation, is_validation)]
 
 
 def check_particles(joined: Joined, is_training: np.ndarray) -> None:
@@ -226,7 +231,7 @@ def describe_training(joined: Joined, found: Fit, recipe: Recipe) -> dict:
         "membranes": sorted(names[np.unique(joined.membrane[found.is_training])]),
         "n_boxes": int(found.is_training.sum()),
         "n_validation_boxes": int(found.is_validation.sum()),
-        "refitted": found.trial is not None,
+        "n_trials": len(found.trials),
         "epoch": found.progress.best_epoch,
         **{name: None if v is None else round(v, 6) for name, v in losses.items()},
         "recipe": used,

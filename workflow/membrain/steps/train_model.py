@@ -2,8 +2,8 @@
 
 Reads the labelled points (.npz) and boxes (.npy) of the training batches, in the same order. Writes
 the weights (.safetensors) with their card (.json beside it) and the curves of the run. Without
---validation a part of each membrane, cut off in space, validates a first run, which gives the
-threshold; a second run then learns from all points. With --checkpoint a run that was killed goes on
+--validation parts of each membrane, cut off in space, validate first runs in turn, which give the
+threshold; a last run then learns from all points. With --checkpoint a run that was killed goes on
 where it was and ends with the same weights. The same seed, data and number of threads give the same
 bytes.
 
@@ -34,14 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--validation-fraction",
         type=float,
-        default=0.2,
+        default=0.5,
         metavar="F",
-        help="without --validation: part of each membrane that validates; 0: none",
+        help="without --validation: part of each membrane held out at a time; 0: none",
     )
     add(
         "--no-refit",
         action="store_true",
-        help="keep the run that left that part out, instead of learning from all points afterwards",
+        help="keep the first run, which left a part out, instead of learning from all points",
     )
     add(
         "--box-shape",
@@ -93,15 +93,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=3.5,
         metavar="D",
-        help="true distance, working voxels, below which a point counts as near a particle",
+        help="true distance, working voxels, below which points make the true clusters",
     )
     add(
         "--threshold-voxel",
         type=float,
         default=0.0,
         metavar="T",
-        help="predicted distance below which clustering keeps a point; 0: the one below which as "
-        "many validation points (without validation: training points) lie as are near",
+        help="predicted distance below which clustering keeps a point; 0: the one whose clusters "
+        "match the true ones best, on what validates (without validation: on what trains)",
     )
     add("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: the faster")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if any")
@@ -215,6 +215,8 @@ def _options(args: argparse.Namespace):
 
 def run(args: argparse.Namespace) -> None:
     """Read labelled boxes, train, write weights, card and curves."""
+    import numpy as np
+
     from ..boxes_file import open_boxes
     from ..curves import draw_curves, write_curves
     from ..fitting import fit
@@ -228,19 +230,18 @@ def run(args: argparse.Namespace) -> None:
         table = PointTable.read(labels, needs=("labels",))
         sources.append(Source(table, open_boxes(subvolumes, len(table)), labels))
     joined = join(sources)
-    parts = split(joined, args.validation, args.validation_fraction)
-    check_particles(joined, parts[0])
+    turns = split(joined, args.validation, args.validation_fraction)
+    check_particles(joined, turns[0][0] if args.validation else np.ones(len(joined.labels), bool))
     recipe = _recipe(args, joined.described)
     options = _options(args)
-    found = fit(joined, parts, recipe, options, is_cut_off=not args.validation)
+    found = fit(joined, turns, recipe, options, is_cut_off=not args.validation)
     progress = found.progress
     write_weights(args.output, progress.best, _card(args, joined, recipe, found))
     if args.curves:
         write_curves(args.curves, found.history)
     if args.curves_png:
         draw_curves(args.curves_png, found.history, progress.best_epoch)
-    for path in options.checkpoints:
-        path.unlink(missing_ok=True)
+    options.remove_checkpoints()
     log.info(
         "%s: epoch %d of %d kept, threshold %s",
         *(args.output, progress.best_epoch, progress.epoch),

@@ -1,0 +1,103 @@
+"""The threshold whose clusters match the true particles best."""
+
+import logging
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from membrain.thresholds import best_threshold, f1_curve, find_thresholds
+
+CENTRES = np.array([[0, 20, 20], [0, 20, 60], [0, 60, 20]])
+FALSE = np.array([0, 60, 60])
+
+
+def plane():
+    """A flat membrane with three particles: points and their true distances up to 7."""
+    y, x = np.mgrid[0:80:1.5, 0:80:1.5]
+    points = np.stack([np.zeros(y.size), y.ravel(), x.ravel()], axis=1)
+    return points, distances(points, CENTRES)
+
+
+def distances(points, centres):
+    return np.minimum(np.linalg.norm(points[:, None] - centres[None], axis=2).min(axis=1), 7.0)
+
+
+def joined(points, labels, classes=(("A",),), membrane=None, side=None):
+    n = len(points)
+    return SimpleNamespace(
+        points=points,
+        labels=labels.reshape(n, -1),
+        membrane=np.zeros(n, int) if membrane is None else membrane,
+        side=np.zeros(n, int) if side is None else side,
+        meta={"classes": classes},
+    )
+
+
+def test_true_distances_match_wherever_particles_are_seen():
+    points, labels = plane()
+    thresholds, f1 = f1_curve(points, np.zeros(len(points)), labels, labels, 3.5)
+    assert thresholds[0] == 1.5
+    assert np.diff(thresholds) == pytest.approx(0.25)
+    assert f1[(thresholds >= 3) & (thresholds <= 6)] == pytest.approx(1.0)
+
+
+def test_threshold_lies_between_true_and_false_particles():
+    points, labels = plane()
+    false = distances(points, FALSE[None])
+    predicted = np.minimum(3 + labels * 4 / 7, 5 + false * 2 / 7)  # true from 3 on, false from 5
+    thresholds, f1 = f1_curve(points, np.zeros(len(points)), predicted, labels, 3.5)
+    assert f1.max() == 1.0
+    assert f1[thresholds > 5.9] == pytest.approx(6 / 7)  # one of four is wrong
+    assert 4.0 < best_threshold(thresholds, f1) < 5.5
+
+
+def test_sides_and_membranes_are_clustered_by_themselves():
+    points, labels = plane()
+    both = np.concatenate([points, points + [3, 0, 0]])
+    values = np.concatenate([labels, labels])
+    side = np.repeat([0, 1], len(points))
+    assert f1_curve(both, side, values, values, 3.5)[1].max() == 1.0
+    n_true = []
+    for group in (side, np.zeros(len(both))):
+        nothing = np.full(len(both), 7.0)
+        nothing[0] = 0.0
+        _, f1 = f1_curve(both, group, values, values, 3.5)
+        n_true.append(len(f1[f1 == 1.0]))
+    assert min(n_true) > 0
+
+
+def test_middle_of_equal_thresholds_is_taken():
+    thresholds = np.arange(2, 6, 0.25)
+    f1 = np.where((thresholds >= 3) & (thresholds <= 5), 0.9, 0.1)
+    assert best_threshold(thresholds, f1) == pytest.approx(4.0)
+
+
+def test_one_lucky_threshold_does_not_win_over_a_plateau():
+    thresholds = np.arange(2, 6, 0.25)
+    f1 = np.where(thresholds >= 4, 0.8, 0.3)
+    f1[thresholds == 2.5] = 0.9
+    assert best_threshold(thresholds, f1) > 4.2
+
+
+def test_each_output_has_its_own_and_points_without_prediction_take_no_part(caplog):
+    points, labels = plane()
+    predicted = np.stack([labels, 3 + labels * 4 / 7], axis=1).astype(np.float32)
+    predicted[points[:, 1] > 50] = np.nan
+    data = joined(points, np.stack([labels, labels], axis=1), (("A", "UK"), ("B",)))
+    with caplog.at_level(logging.INFO):
+        first, second = find_thresholds(data, predicted, 3.5)
+    assert first < second
+    assert "A+UK: threshold" in caplog.text
+    assert "F1 there 1.00" in caplog.text
+
+
+def test_output_without_particles_gets_the_true_distance():
+    points, labels = plane()
+    data = joined(points, np.full_like(labels, 7.0))
+    assert find_thresholds(data, labels[:, None], 3.5) == (3.5,)
+
+
+def test_nothing_predicted_gives_the_true_distance():
+    points, labels = plane()
+    assert find_thresholds(joined(points, labels), np.full((len(points), 1), np.nan), 3.5) == (3.5,)

@@ -1,0 +1,88 @@
+"""Thresholds of predicted distances, by how well the clusters below them match the annotated ones.
+
+Predictions of points that were not trained on are drawn to the mean label where the network is not
+certain, so that the distance below which points make particles depends on the data. It is chosen
+as a user would: cluster, and compare with the particles.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+
+from .clusters import find_clusters
+from .matching import match_one_to_one
+from .training_data import Joined
+
+log = logging.getLogger(__name__)
+
+HIT_RADIUS_VOXEL = 4.5  # working voxel, as in the evaluation of Lamm et al. 2022
+STEP_VOXEL = 0.25
+SMOOTHING = np.array([1, 2, 3, 2, 1]) / 9  # over steps: half a working voxel to either side
+
+
+def f1_curve(
+    points: np.ndarray, group: np.ndarray, predicted: np.ndarray, labels: np.ndarray, near: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return thresholds and the one-to-one F1 of the clusters below each.
+
+    Parameters
+    ----------
+    points : (n, 3) float, working voxel
+    group : (n,) int, points of one side of one membrane have the same
+    predicted, labels : (n,) float, working voxel, predicted and true distance
+    near : float, working voxel
+        The true particles are the clusters of the points with a true distance below it.
+
+    Returns
+    -------
+    thresholds : (m,) float64, rising in steps of 0.25
+    f1 : (m,) float64; NaN where there is no true particle
+    """
+    thresholds = np.arange(1.5, float(labels.max()) - STEP_VOXEL + 1e-9, STEP_VOXEL)
+    counts = np.zeros((len(thresholds), 3))  # true, found, hits
+    for value in np.unique(group):
+        rows = group == value
+        true = find_clusters(points[rows], labels[rows], near).positions
+        for i, threshold in enumerate(thresholds):
+            found = find_clusters(points[rows], predicted[rows], threshold).positions
+            hits = match_one_to_one(found, true, HIT_RADIUS_VOXEL)
+            counts[i] += len(true), len(found), len(hits)
+    n_both = counts[:, 0] + counts[:, 1]
+    f1 = np.divide(2 * counts[:, 2], n_both, out=np.zeros(len(counts)), where=n_both > 0)
+    return thresholds, np.where(counts[:, 0] > 0, f1, np.nan)
+
+
+def best_threshold(thresholds: np.ndarray, f1: np.ndarray) -> float:
+    """Return the threshold of the highest smoothed F1; the middle one of equals."""
+    smooth = np.convolve(np.pad(f1, 2, mode="edge"), SMOOTHING, mode="valid")
+    return float(np.median(thresholds[smooth >= smooth.max() - 1e-9]))
+
+
+def find_thresholds(joined: Joined, predicted: np.ndarray, near: float) -> tuple[float, ...]:
+    """Return the threshold of each output.
+
+    Parameters
+    ----------
+    joined : Joined
+    predicted : (n, n_outputs) float, working voxel
+        NaN where a point took no part.
+    near : float, working voxel
+        As for `f1_curve`; the threshold itself where no true particle took part.
+    """
+    used = np.isfinite(predicted[:, 0])
+    group = (2 * joined.membrane + joined.side)[used]
+    out = []
+    for output, names in enumerate(joined.meta["classes"]):
+        columns = predicted[used, output], joined.labels[used, output]
+        thresholds, f1 = f1_curve(joined.points[used], group, *columns, near)
+        if not len(f1) or np.isnan(f1).any():
+            out.append(near)
+            continue
+        out.append(round(best_threshold(thresholds, f1), 3))
+        log.info(
+            "%s: threshold %.2f, F1 there %.2f on what was not trained on",
+            *("+".join(names), out[-1], np.interp(out[-1], thresholds, f1)),
+        )
+    return tuple(out)
