@@ -40,7 +40,7 @@ def f1_curve(
     thresholds : (m,) float64, rising in steps of 0.25
     f1 : (m,) float64; NaN where there is no true particle
     """
-    thresholds = np.arange(1.5, float(labels.max()) - STEP_VOXEL + 1e-9, STEP_VOXEL)
+    thresholds = np.arange(1.5, float(labels.max(initial=0)) - STEP_VOXEL + 1e-9, STEP_VOXEL)
     counts = np.zeros((len(thresholds), 3))  # true, found, hits
     for value in np.unique(group):
         rows = group == value

@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of each box, after that of the tomogram; scoring does the same",
     )
     add("--loss", choices=("smooth_l1", "huber", "mse"), default="smooth_l1", help="loss function")
-    add("--epochs", type=int, default=30, metavar="N", help="times to go through the data")
+    add("--epochs", type=int, default=20, metavar="N", help="times to go through the data")
     add("--batch-size", type=int, default=128, metavar="N", help="boxes per step")
     add("--learning-rate", type=float, default=1e-3, metavar="R", help="peak of the one-cycle rate")
     add("--weight-decay", type=float, default=1e-3, metavar="W", help="of AdamW")
