@@ -11,8 +11,10 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from membrain.command import main
+from membrain.files import read_table
 from membrain.particles import ParticleTable, concatenate_particles, empty_particles
 from membrain.rotations import relion_angles
+from membrain.tables import PointTable
 
 SHAPE = (40, 60, 80)
 
@@ -194,6 +196,8 @@ def test_same_input_gives_the_same_bytes(data):
         (["--classes", '{"PSII": "UK"}'], "--classes: 'PSII'; found UK; expected a list of names"),
         (["--classes", "3"], "--classes; found 3; expected an object, or a list of lists"),
         (["--radius-voxel", "-1"], "--radius-voxel; found -1.0; expected 0 or more"),
+        (["--radii-voxel", "2", "-1"], "--radii-voxel; found [2.0, -1.0]; expected 0 or more"),
+        (["--cap-voxel", "0"], "--cap-voxel; found 0.0; expected more than 0"),
     ],
 )
 def test_mistakes_in_flags(data, capsys, flags, message):
@@ -211,3 +215,59 @@ def test_broken_annotations_are_all_named(data, capsys):
     error = capsys.readouterr().err
     assert "a1.csv: column 'z' is missing" in error
     assert "a3.csv: 1 of 1 positions lie outside the tomogram" in error
+
+
+def test_curves_and_poses_of_the_judged_membranes(data):
+    folder = data / "figures"
+    evaluate(data, picks(3.0, 20.0), "--figures", str(folder), "--radii-voxel", "2", "3.5")
+    names = {"radii", "precision_recall", "orientations"}
+    assert {p.name for p in folder.iterdir()} == {f"{n}.{e}" for n in names for e in ("csv", "png")}
+    rows = read_table(folder / "radii.csv", ",")[1]
+    names = ("class", "radius_voxel", "n_annotated", "paper_f1")
+    found = [tuple(row[name] for name in names) for row in rows]
+    assert found == [
+        ("overall", "2", "12", "0"), ("overall", "3.5", "12", "1"),
+        ("PSII", "2", "12", "0"), ("PSII", "3.5", "12", "1"),
+    ]  # fmt: skip
+    rows = read_table(folder / "orientations.csv", ",")[1]
+    assert len(rows) == 18  # training membrane too
+    np.testing.assert_allclose([float(row["turn_degree"]) for row in rows], 20, atol=0.01)
+
+
+def scored_points(folder, noise):
+    """Write a file of points on the plane z = 20 whose scores are true distances and noise."""
+    y, x = np.mgrid[0:60:2, 0:80:2].reshape(2, -1)
+    points = np.stack([np.full(len(x), 20.0), y, x], axis=1)
+    scores = np.random.default_rng(0).normal(0, noise, (2, len(points)))
+    for i, row in zip((1, 2), scores, strict=True):
+        distances = np.linalg.norm(points[:, None] - planted(i)[0][None], axis=2)
+        row += np.minimum(distances.min(axis=1), 7.0)
+    n = len(points)
+    PointTable(
+        np.tile(points, (2, 1)), np.tile([1.0, 0, 0], (2 * n, 1)), np.repeat([0, 1], n),
+        np.zeros(2 * n), ("M1", "M2"), "T1", SHAPE, 10.0, extra={"scores": scores.reshape(-1, 1)},
+        meta={"classes": [["PSII"]], "cap": 7.0},
+    ).write(folder / "scores.npz")  # fmt: skip
+    return "--scores", str(folder / "scores.npz")
+
+
+def test_heatmap_correlation_of_annotated_membranes(data):
+    _, metrics, rows = evaluate(data, picks(), *scored_points(data, 0.0))
+    assert [row["heatmap_pearson"] for row in rows] == ["1.0", "1.0", ""]
+    assert metrics["overall"]["heatmap_correlation"] == {"pearson": 1.0, "spearman": 1.0, "n": 1}
+    _, metrics, rows = evaluate(data, picks(), *scored_points(data, 2.0))
+    assert 0.3 < float(rows[0]["heatmap_spearman"]) < float(rows[0]["heatmap_pearson"]) < 0.8
+    assert metrics["splits"]["train"]["heatmap_correlation"]["n"] == 1
+    longer = scored_points(data, 0.0)
+    flags = ("--radii-angstrom", "10", "10", "100")  # labels rise faster in the plane
+    _, _, rows = evaluate(data, picks(), *longer, *flags)
+    assert 0.5 < float(rows[0]["heatmap_pearson"]) < 0.99
+
+
+def test_scores_of_another_step_are_refused(data, capsys):
+    y = np.zeros((1, 3))
+    table = PointTable(y, y, np.zeros(1), np.zeros(1), ("M1",), "T1", SHAPE, 10.0)
+    table.write(data / "points.npz")
+    code, _, _ = evaluate(data, picks(), "--scores", str(data / "points.npz"))
+    assert code == 2
+    assert "points.npz: not the table that this step takes" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from membrain.matching import match_one_to_one, pairs_within
+from membrain.matching import match_in_order, match_one_to_one, pairs_within
 
 
 def best_by_trying_all(predicted, annotated, radius):
@@ -76,3 +76,27 @@ def test_pairs_within_are_all_pairs_and_their_distances():
     every = np.linalg.norm(predicted[:, None] - annotated[None], axis=2)
     assert len(distances) == (every <= 3.0).sum()
     np.testing.assert_allclose(distances, every[rows_p, rows_a])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_beginning_holds_as_many_as_its_best_assignment(seed):
+    rng = np.random.default_rng(seed)
+    predicted, annotated = rng.uniform(0, 12, (15, 3)), rng.uniform(0, 12, (10, 3))
+    found = match_in_order(predicted, annotated, 4.5)
+    for k in range(len(predicted) + 1):
+        assert found[:k].sum() == len(match_one_to_one(predicted[:k], annotated, 4.5))
+
+
+def test_the_first_of_two_on_one_annotation_gets_it():
+    assert match_in_order([[0, 0, 3], [0, 0, 0]], [[0, 0, 0]], 4.5).tolist() == [True, False]
+
+
+def test_an_earlier_prediction_makes_room():
+    # the first reaches both annotations, the second the first annotation alone
+    predicted, annotated = [[0.0, 0, 2], [0, 0, -2]], [[0, 0, 0], [0, 0, 4]]
+    assert match_in_order(predicted, annotated, 2.5).tolist() == [True, True]
+
+
+def test_no_prediction_or_annotation_gives_no_pair_in_order():
+    assert match_in_order(np.zeros((0, 3)), np.zeros((2, 3)), 4.5).shape == (0,)
+    assert match_in_order(np.zeros((2, 3)), np.zeros((0, 3)), 4.5).tolist() == [False, False]

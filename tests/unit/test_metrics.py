@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,6 @@ from membrain.evaluation import Case, Outcome, Settings, class_groups
 from membrain.formats.base import Annotations, no_annotations
 from membrain.metrics import (
     MEMBRANE_COLUMNS,
-    bootstrap_interval,
     evaluate,
     harmonic_mean,
     overall_rows,
@@ -104,29 +104,26 @@ def test_offset_is_the_circular_mean_over_the_fold():
     assert found["in_plane_offset_degree"] == pytest.approx(15.0)
 
 
-def test_interval_holds_the_value_and_repeats_by_seed():
-    rng = np.random.default_rng(0)
-    annotated = rng.integers(5, 30, 12)
-    counts = np.stack([annotated, annotated, (annotated * 0.8).astype(int)], axis=1)
-    low, high = bootstrap_interval(counts, seed=3)
-    f1 = 2 * counts[:, 2].sum() / counts[:, :2].sum()
-    assert low < f1 < high
-    assert bootstrap_interval(counts, seed=3) == (low, high)
-    assert bootstrap_interval(counts, seed=4) != (low, high)
+def test_interval_of_both_f1_is_of_the_membranes_drawn():
+    full, none = outcome(10, 10, 10, n_recalled=9), outcome(10, 10, 0)
+    pairs = [((f"T{i}", "M"), full if i % 2 else none) for i in range(8)]
+    found = summarise(pairs, 500, seed=1)
+    for way in ("strict", "paper"):
+        low, high = found[f"interval_{way}_f1"]
+        assert low < found[way]["f1"] < high
+    assert found["interval_paper_f1"] != found["interval_strict_f1"]
+    assert summarise(pairs[:1])["interval_paper_f1"] is None
 
 
-def test_interval_of_equal_membranes_is_a_point_and_of_one_is_none():
-    assert bootstrap_interval(np.array([[10, 10, 5]] * 6)) == (0.5, 0.5)
-    assert bootstrap_interval(np.array([[10, 10, 5]])) is None
-    assert bootstrap_interval(np.array([[0, 3, 0]] * 2)) is None
-
-
-def test_interval_agrees_with_the_spread_of_independent_membranes():
-    # hits 0 or 10 of 10: F1 of a draw is its share of full membranes, binomial(40, 0.5) / 40
-    counts = np.array([[10, 10, 0], [10, 10, 10]] * 20)
-    low, high = bootstrap_interval(counts, n_draws=4000)
-    assert low == pytest.approx(0.5 - 1.96 * np.sqrt(0.25 / 40), abs=0.03)
-    assert high == pytest.approx(0.5 + 1.96 * np.sqrt(0.25 / 40), abs=0.03)
+def test_heatmap_correlation_is_the_mean_of_the_membranes_that_have_one():
+    pairs = [
+        (("T", "M1"), replace(outcome(1, 1, 1), heatmap=(0.5, 0.25))),
+        (("T", "M2"), replace(outcome(1, 1, 1), heatmap=(0.75, 0.75))),
+        (("T", "M3"), outcome(1, 1, 1)),
+    ]
+    found = summarise(pairs)["heatmap_correlation"]
+    assert found == {"pearson": 0.625, "spearman": 0.5, "n": 2}
+    assert summarise([])["heatmap_correlation"] == {"pearson": None, "spearman": None, "n": 0}
 
 
 def test_overall_rows_prefer_test_then_free_then_all():

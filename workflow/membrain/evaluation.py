@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .formats.base import Annotations
-from .matching import match_one_to_one, pairs_within
+from .matching import match_in_order, match_one_to_one, pairs_within
 from .particles import ParticleTable
-from .rotations import angle_between, fold_angle, poses_from_relion
+from .pose_errors import pose_errors
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,12 @@ class Outcome:
     in_plane_degree : (n_hits,) float64, folded error, NaN where unknown
     turn_degree, fold : (n_hits,) float64, signed angle before folding, and n of Cn
     normal_degree, position_voxel : (n_hits,) float64; working voxels
+    hits : (n_hits, 2) int, rows of the case's particles and annotations
+    scores : (n_predicted,) float64
+    kinds : (n_predicted,) int8
+        What a prediction is among those that score as high or higher: 1 hit, 0 ignored, -1 wrong.
+    heatmap : (Pearson, Spearman) or None
+        Correlation of the points' predicted with their true distance.
     """
 
     n_annotated: int
@@ -100,6 +106,10 @@ class Outcome:
     fold: np.ndarray
     normal_degree: np.ndarray
     position_voxel: np.ndarray
+    hits: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int64))
+    scores: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    kinds: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int8))
+    heatmap: tuple[float, float] | None = None
 
 
 def class_groups(
@@ -145,55 +155,65 @@ def _has_class(classes: Iterable[str], wanted: frozenset[str]) -> np.ndarray:
     return np.array([name.lower() in wanted for name in classes], dtype=bool)
 
 
-def _turns(axes_xyz: np.ndarray, angles: np.ndarray) -> np.ndarray:
-    """Return by how many degrees predicted axes are turned from annotated x axes, about their z."""
-    in_frame = (
-        poses_from_relion(angles).inv().apply(axes_xyz) if len(axes_xyz) else np.zeros((0, 3))
-    )
-    turn = np.degrees(np.arctan2(in_frame[:, 1], in_frame[:, 0]))
-    return np.where(np.hypot(in_frame[:, 0], in_frame[:, 1]) > 1e-6, turn, np.nan)
+@dataclass(frozen=True)
+class Selection:
+    """Rows of a case that belong to a group of classes."""
+
+    predicted: np.ndarray  # (n_predicted,) rows of the case's particles
+    annotated: np.ndarray  # (n_annotated,) rows of its annotations
+    ambiguous: np.ndarray  # (n_ambiguous,) rows of its annotations
 
 
-def _pose_errors(
-    predicted: ParticleTable, annotated: Annotations, settings: Settings
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return in-plane error, signed turn, fold and normal error of pairs, row by row."""
-    names = [name.lower() for name in annotated.classes]
-    fold = np.array(
-        [settings.symmetry.get(n, settings.default_symmetry) for n in names], dtype=float
+def select_classes(case: Case, group: ClassGroup, ambiguous: frozenset[str]) -> Selection:
+    """Return what of a case belongs to a group of classes, and what is ambiguous for it."""
+    known = case.annotations.classes
+    return Selection(
+        np.flatnonzero(_has_class(case.particles.classes, group.predicted)),
+        np.flatnonzero(_has_class(known, group.annotated)),
+        np.flatnonzero(_has_class(known, ambiguous)),
     )
-    unknown = np.full(len(predicted), np.nan)
-    if annotated.angles is None:
-        return unknown, unknown, fold, unknown
-    expected = np.array([settings.axis_degree.get(name, 0.0) for name in names])
-    turn = np.where(fold > 0, _turns(predicted.axes[:, ::-1], annotated.angles) - expected, np.nan)
-    error = np.array([fold_angle(t, n) if n else np.nan for t, n in zip(turn, fold, strict=True)])
-    normals = (
-        poses_from_relion(annotated.angles).apply([0.0, 0.0, 1.0])
-        if len(turn)
-        else np.zeros((0, 3))
-    )
-    normal = angle_between(predicted.normals[:, ::-1], normals.reshape(-1, 3))
-    return error.astype(np.float64), turn, fold, normal
+
+
+def _kinds(
+    scores: np.ndarray, voxel: np.ndarray, annotated: np.ndarray, ambiguous: np.ndarray, r: float
+) -> np.ndarray:
+    """Return for each prediction whether it is a hit among those that score as high or higher.
+
+    Returns
+    -------
+    (n_predicted,) int8: 1 hit, 0 ignored, -1 wrong
+    """
+    order = np.argsort(-scores, kind="stable")
+    is_hit = match_in_order(voxel[order], annotated, r)
+    kinds = np.where(is_hit, 1, -1).astype(np.int8)
+    left = np.flatnonzero(~is_hit)
+    kinds[left[match_in_order(voxel[order[left]], ambiguous, r)]] = 0
+    out = np.empty_like(kinds)
+    out[order] = kinds
+    return out
 
 
 def evaluate_membrane(case: Case, group: ClassGroup, settings: Settings) -> Outcome:
     """Compare the particles of one membrane with its annotations, for one group of classes."""
     radius = settings.radius_voxel * case.working_voxel  # voxels of the file
-    predicted = case.particles.select(_has_class(case.particles.classes, group.predicted))
-    annotated = case.annotations.select(_has_class(case.annotations.classes, group.annotated))
-    ambiguous = case.annotations.select(_has_class(case.annotations.classes, settings.ambiguous))
-    near_p, near_a, _ = pairs_within(predicted.voxel, annotated.positions, radius)
-    maybe_p, _, _ = pairs_within(predicted.voxel, ambiguous.positions, radius)
-    hits = match_one_to_one(predicted.voxel, annotated.positions, radius)
-    left = np.setdiff1d(np.arange(len(predicted)), hits[:, 0])
-    ignored = match_one_to_one(predicted.voxel[left], ambiguous.positions, radius)
-    hit_particles, hit_annotations = predicted.select(hits[:, 0]), annotated.select(hits[:, 1])
-    error, turn, fold, normal = _pose_errors(hit_particles, hit_annotations, settings)
-    distance = np.linalg.norm(hit_particles.voxel - hit_annotations.positions, axis=1)
+    rows = select_classes(case, group, settings.ambiguous)
+    voxel, positions = case.particles.voxel[rows.predicted], case.annotations.positions
+    annotated, ambiguous = positions[rows.annotated], positions[rows.ambiguous]
+    near_p, near_a, _ = pairs_within(voxel, annotated, radius)
+    maybe_p, _, _ = pairs_within(voxel, ambiguous, radius)
+    pairs = match_one_to_one(voxel, annotated, radius)
+    left = np.setdiff1d(np.arange(len(voxel)), pairs[:, 0])
+    ignored = match_one_to_one(voxel[left], ambiguous, radius)
+    hits = np.stack([rows.predicted[pairs[:, 0]], rows.annotated[pairs[:, 1]]], axis=1)
+    found, known = case.particles.select(hits[:, 0]), case.annotations.select(hits[:, 1])
+    error, turn, fold, normal = pose_errors(
+        *(found.normals, found.axes, known.angles, known.classes),
+        *(settings.symmetry, settings.default_symmetry, settings.axis_degree),
+    )
+    scores = case.particles.score[rows.predicted]
     return Outcome(
         n_annotated=len(annotated),
-        n_predicted=len(predicted),
+        n_predicted=len(voxel),
         n_recalled=len(np.unique(near_a)),
         n_right=len(np.union1d(near_p, maybe_p)),
         n_hits=len(hits),
@@ -202,5 +222,8 @@ def evaluate_membrane(case: Case, group: ClassGroup, settings: Settings) -> Outc
         turn_degree=turn,
         fold=fold,
         normal_degree=normal,
-        position_voxel=distance / case.working_voxel,
+        position_voxel=np.linalg.norm(found.voxel - known.positions, axis=1) / case.working_voxel,
+        hits=hits,
+        scores=scores,
+        kinds=_kinds(scores, voxel, annotated, ambiguous, radius),
     )

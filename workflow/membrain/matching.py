@@ -77,3 +77,58 @@ def match_one_to_one(predicted: np.ndarray, annotated: np.ndarray, radius: float
         pairs.append(np.stack([p[chosen_p[is_allowed]], a[chosen_a[is_allowed]]], axis=1))
     found = np.concatenate(pairs).astype(np.int64)
     return found[np.argsort(found[:, 0], kind="stable")]
+
+
+def match_in_order(predicted: np.ndarray, annotated: np.ndarray, radius: float) -> np.ndarray:
+    """Return for each prediction whether it adds a pair to those before it.
+
+    Parameters
+    ----------
+    predicted, annotated : (n_predicted, 3), (n_annotated, 3) float, same axis order and unit
+        Predictions in the order in which they are taken, the surest first.
+    radius : float, same unit; a distance equal to it counts
+
+    Returns
+    -------
+    (n_predicted,) bool
+        Among the first k predictions as many are true as there are pairs in their best one-to-one
+        assignment, for every k.
+
+    Notes
+    -----
+    Each prediction looks for a free annotation along a path of changes of partners (Berge 1957); a
+    prediction that has a partner keeps one.
+    """
+    rows_p, rows_a, _ = pairs_within(predicted, annotated, radius)
+    near: dict[int, list[int]] = {}
+    for p, a in zip(rows_p.tolist(), rows_a.tolist(), strict=True):
+        near.setdefault(p, []).append(a)
+    partner: dict[int, int] = {}  # annotation to prediction
+    holds: dict[int, int] = {}  # prediction to annotation
+    found = np.zeros(len(predicted), dtype=bool)
+    for start in near:  # ascending
+        reached_from: dict[int, int] = {}
+        free = _free_annotation(start, near, partner, reached_from)
+        found[start] = free is not None
+        while free is not None:
+            taker = reached_from[free]
+            before = holds.get(taker)
+            holds[taker], partner[free] = free, taker
+            free = before
+    return found
+
+
+def _free_annotation(
+    start: int, near: dict[int, list[int]], partner: dict[int, int], reached_from: dict[int, int]
+) -> int | None:
+    """Return a free annotation that changes of partners reach; fills in the way to it."""
+    queue = [start]
+    for p in queue:
+        for a in near[p]:
+            if a in reached_from:
+                continue
+            reached_from[a] = p
+            if a not in partner:
+                return a
+            queue.append(partner[a])
+    return None

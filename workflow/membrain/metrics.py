@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from .bootstrap import bootstrap_interval, paper_f1
 from .evaluation import Case, ClassGroup, Outcome, Settings, evaluate_membrane
+from .precision_recall import average_precision
 
 Key = tuple[str, str]  # tomogram, membrane
 MEMBRANE_COLUMNS = (
@@ -31,7 +34,11 @@ MEMBRANE_COLUMNS = (
     *("in_plane_error_mean_degree", "in_plane_error_median_degree"),
     *("normal_error_mean_degree", "normal_error_median_degree"),
     *("position_error_mean_voxel", "position_error_median_voxel"),
+    *("average_precision", "heatmap_pearson", "heatmap_spearman"),
 )
+
+
+COUNTS = ("n_annotated", "n_predicted", "n_recalled", "n_right", "n_ignored", "n_hits")
 
 
 def harmonic_mean(precision: float | None, recall: float | None) -> float | None:
@@ -55,6 +62,13 @@ def _mean_median(values: np.ndarray) -> dict:
     return {"mean": round(float(values.mean()), 4), "median": round(float(np.median(values)), 4)}
 
 
+def _mean_correlation(outcomes: Sequence[Outcome]) -> dict:
+    """Return the mean correlation of the membranes that have one."""
+    found = [outcome.heatmap for outcome in outcomes if outcome.heatmap is not None]
+    means = np.round(np.mean(found, axis=0), 6).tolist() if found else (None, None)
+    return {"pearson": means[0], "spearman": means[1], "n": len(found)}
+
+
 def _offset(turn: np.ndarray, fold: np.ndarray) -> float | None:
     """Return the circular mean of signed turns, degree; None where particles fold differently."""
     is_known = np.isfinite(turn)
@@ -63,35 +77,6 @@ def _offset(turn: np.ndarray, fold: np.ndarray) -> float | None:
         return None
     mean = np.exp(1j * np.radians(turn[is_known] * folds[0])).mean()
     return round(float(np.degrees(np.angle(mean)) / folds[0]), 4) + 0.0
-
-
-def bootstrap_interval(
-    counts: np.ndarray, n_draws: int = 1000, seed: int = 0
-) -> tuple[float, float] | None:
-    """Return the 95 % interval of the strict F1 when membranes are drawn with replacement.
-
-    Parameters
-    ----------
-    counts : (n_membranes, 3) int
-        Annotated, judged (predicted less ignored) and hit particles of each membrane.
-    n_draws, seed : int
-
-    Returns
-    -------
-    tuple of two floats, or None
-        2.5th and 97.5th percentile; None for fewer than two membranes or where no draw holds an
-        annotated particle.
-    """
-    if len(counts) < 2:
-        return None
-    rng = np.random.default_rng(seed)
-    drawn = counts[rng.integers(len(counts), size=(n_draws, len(counts)))].sum(axis=1)
-    drawn = drawn[drawn[:, 0] > 0]
-    if not len(drawn):
-        return None
-    f1 = 2 * drawn[:, 2] / (drawn[:, 0] + drawn[:, 1])
-    low, high = np.percentile(f1, [2.5, 97.5])
-    return round(float(low), 6), round(float(high), 6)
 
 
 def summarise(outcomes: Sequence[tuple[Key, Outcome]], n_draws: int = 1000, seed: int = 0) -> dict:
@@ -118,11 +103,13 @@ def summarise(outcomes: Sequence[tuple[Key, Outcome]], n_draws: int = 1000, seed
 
     counts: dict[Key, np.ndarray] = {}
     for key, o in outcomes:
-        row = np.array([o.n_annotated, o.n_predicted - o.n_ignored, o.n_hits])
-        counts[key] = counts.get(key, 0) + row
+        counts[key] = counts.get(key, 0) + np.array([getattr(o, name) for name in COUNTS])
     n_annotated, n_predicted = total("n_annotated"), total("n_predicted")
     n_hits, n_ignored = total("n_hits"), total("n_ignored")
-    interval = bootstrap_interval(np.array(list(counts.values())), n_draws, seed)
+    table = np.array(list(counts.values())).reshape(-1, len(COUNTS))
+    judged = np.stack([table[:, 0], table[:, 1] - table[:, 4], table[:, 5]], axis=1)
+    strict = bootstrap_interval(judged, n_draws, seed)
+    paper = bootstrap_interval(table[:, :4], n_draws, seed, paper_f1)
     return {
         "n_membranes": len(counts),
         "n_annotated": n_annotated,
@@ -131,11 +118,14 @@ def summarise(outcomes: Sequence[tuple[Key, Outcome]], n_draws: int = 1000, seed
         "n_ignored": n_ignored,
         "paper": _scores(total("n_right"), n_predicted, total("n_recalled"), n_annotated),
         "strict": _scores(n_hits, n_predicted - n_ignored, n_hits, n_annotated),
-        "interval_strict_f1": list(interval) if interval else None,
+        "interval_strict_f1": list(strict) if strict else None,
+        "interval_paper_f1": list(paper) if paper else None,
+        "average_precision": average_precision(values("scores"), values("kinds"), n_annotated),
         "in_plane_error_degree": _mean_median(values("in_plane_degree")),
         "in_plane_offset_degree": _offset(values("turn_degree"), values("fold")),
         "normal_error_degree": _mean_median(values("normal_degree")),
         "position_error_voxel": _mean_median(values("position_voxel")),
+        "heatmap_correlation": _mean_correlation(found),
     }
 
 
@@ -158,12 +148,20 @@ def overall_rows(splits: Sequence[str], n_annotated: Sequence[int]) -> tuple[str
     return "all annotated membranes", list(range(len(splits)))
 
 
+def judged_rows(cases: Sequence[Case]) -> tuple[str, list[int]]:
+    """Return which cases the overall figures are of, in words and as rows, see `overall_rows`."""
+    return overall_rows(
+        [case.split or "none" for case in cases], [len(case.annotations) for case in cases]
+    )
+
+
 def evaluate(
     cases: Sequence[Case],
     groups: Sequence[ClassGroup],
     settings: Settings,
     n_draws: int = 1000,
     seed: int = 0,
+    heatmaps: Mapping[tuple[str, str, str], tuple[float, float]] | None = None,
 ) -> tuple[dict, list[list]]:
     """Return the content of ``metrics.json`` and the rows of ``membranes.csv``.
 
@@ -173,10 +171,15 @@ def evaluate(
     groups : sequence of ClassGroup
     settings : Settings
     n_draws, seed : int, of the bootstrap
+    heatmaps : mapping of (tomogram, membrane, class group) to (Pearson, Spearman), optional
     """
-    outcomes: list[list[Outcome]] = [
-        [evaluate_membrane(case, group, settings) for group in groups] for case in cases
-    ]
+    heatmaps = heatmaps or {}
+
+    def outcome_of(case: Case, group: ClassGroup) -> Outcome:
+        heatmap = heatmaps.get((case.tomogram, case.membrane, group.name))
+        return replace(evaluate_membrane(case, group, settings), heatmap=heatmap)
+
+    outcomes = [[outcome_of(case, group) for group in groups] for case in cases]
 
     def pooled(rows: Sequence[int], columns: Sequence[int]) -> dict:
         entries = [
@@ -185,7 +188,7 @@ def evaluate(
         return summarise(entries, n_draws, seed)
 
     splits = [case.split or "none" for case in cases]
-    words, rows = overall_rows(splits, [len(case.annotations) for case in cases])
+    words, rows = judged_rows(cases)
     every = range(len(groups))
     by_tomogram: Mapping[str, list[int]] = {
         name: [i for i in rows if cases[i].tomogram == name]
@@ -218,6 +221,8 @@ def _cells(figures: Mapping) -> list:
     ]
     errors = ("in_plane_error_degree", "normal_error_degree", "position_error_voxel")
     cells += [figures[name][kind] for name in errors for kind in ("mean", "median")]
+    cells.append(figures["average_precision"])
+    cells += [figures["heatmap_correlation"][name] for name in ("pearson", "spearman")]
     return ["" if cell is None else cell for cell in cells]
 
 

@@ -182,6 +182,21 @@ def particle_outputs():
     ]
 
 
+def annotated_scores():
+    """Return the scores of every batch with an annotated membrane."""
+    return [
+        str(RESULTS / f"score_points/{tomogram}/{batch}.npz")
+        for (tomogram, batch), rows in BATCHES.items()
+        if any(row.annotations for row in rows)
+    ]
+
+
+def evaluation_details():
+    """Return the curves and poses of the evaluation, each as table and figure."""
+    names = ("radii", "precision_recall", "orientations")
+    return [RESULTS / f"evaluation/{name}.{kind}" for name in names for kind in ("csv", "png")]
+
+
 def evaluation_outputs():
     """Return the evaluation's files, none without annotations."""
     names = ("metrics.json", "membranes.csv") if has_annotations() else ()

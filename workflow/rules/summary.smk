@@ -9,9 +9,11 @@ rule evaluate_particles:
         annotations=list(
             dict.fromkeys(str(f) for r in MEMBRANES for f in (r.annotations, r.mesh) if f)
         ),
+        scores=annotated_scores(),
     output:
         metrics=RESULTS / "evaluation/metrics.json",
         membranes=RESULTS / "evaluation/membranes.csv",
+        details=evaluation_details(),
     log:
         RESULTS / "logs/evaluate_particles.log",
     benchmark:
@@ -28,10 +30,16 @@ rule evaluate_particles:
         splits=[f"{r.tomogram}/{r.membrane}={r.split}" for r in MEMBRANES if r.annotations],
         seed=OPTIONS["seed"],
         flags=flags(settings("evaluate_particles")),
+        # the model's cap and classes stand in the scores
+        labels=flags(
+            settings("label_points"), ("distance", "map", "map_threshold", "radii_angstrom")
+        ),
+        folder=lambda wildcards, output: Path(output.metrics).parent,
     shell:
         "step evaluate_particles --particles {input.particles:q}"
         " --sheet {params.sheet:q} --infos {input.infos:q}"
         " --pixel-size-angstrom {params.pixel_size} --seed {params.seed} {params.flags}"
+        " --scores {input.scores:q} {params.labels} --figures {params.folder:q}"
         " --metrics {output.metrics:q} --membranes {output.membranes:q} > {log:q} 2>&1"
 
 

@@ -2,10 +2,12 @@
 
 Reads particles.csv (or the picks of another program: STAR, CSV, Dynamo, copick), the sheet of
 membranes with its column 'annotations', and the info files of the tomograms. Writes metrics.json
-(overall, per class, per split, per tomogram) and membranes.csv (one row per membrane and class).
+(overall, per class, per split, per tomogram) and membranes.csv (one row per membrane and class);
+with --figures also curves over the hit radius and over the score, and the poses of hits, each as
+table (CSV) and figure (PNG); with --scores the correlation of predicted and true distances.
 
   step.py evaluate_particles --particles results/particles.csv --sheet membranes.tsv \\
-      --infos results/*/info.json --metrics metrics.json --membranes membranes.csv
+      --infos results/*/info.json --metrics metrics.json --membranes membranes.csv --figures .
 
 Two ways of counting, both always: the paper's (a prediction is right when an annotated or ambiguous
 position lies within the radius, many to one) and the strict one (one to one, left-over predictions
@@ -72,10 +74,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how far from a mask, in working voxels, annotations and picks of other programs may "
         "lie; those farther away belong to no membrane of the sheet",
     )
+    parser.add_argument(
+        "--radii-voxel",
+        type=float,
+        nargs="+",
+        default=[float(r) for r in range(1, 11)],
+        metavar="R",
+        help="hit radii of the curves, working voxels",
+    )
+    _add_heatmap_arguments(parser)
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap over membranes")
     parser.add_argument("--draws", type=int, default=1000, help="of the bootstrap over membranes")
     parser.add_argument("--metrics", required=True, metavar="JSON", help="output: figures")
     parser.add_argument("--membranes", required=True, metavar="CSV", help="output: one row each")
+    parser.add_argument(
+        "--figures",
+        metavar="DIR",
+        help="output: folder for radii, precision_recall and orientations, .csv and .png each",
+    )
+
+
+def _add_heatmap_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the scored points and how their true distances are measured."""
+    group = parser.add_argument_group("correlation of predicted and true distances")
+    add = group.add_argument
+    add("--scores", nargs="*", default=[], metavar="NPZ", help="scored points, from score_points")
+    add(
+        "--distance",
+        choices=("mahalanobis", "euclidean"),
+        default="mahalanobis",
+        help="of points to annotated particles, as in label_points",
+    )
+    add("--map", nargs="+", default=[], metavar="[CLASS=]MRC", help="as in label_points")
+    add("--map-threshold", type=float, metavar="D", help="as in label_points")
+    add("--map-axis", choices=("x", "y", "z"), default="z", help="as in label_points")
+    add("--radii-angstrom", type=float, nargs=3, metavar="R", help="as in label_points")
+    add("--covariance-angstrom2", type=float, nargs=6, metavar="C", help="as in label_points")
+    add("--cap-voxel", type=float, metavar="D", help="largest distance; default: the model's")
 
 
 def _json(flag: str, text: str) -> object:
@@ -130,6 +165,10 @@ def _settings(args: argparse.Namespace):
         if not 0 <= getattr(args, flag) < float("inf"):
             name = "--" + flag.replace("_", "-")
             raise InputError(name, found=getattr(args, flag), expected="0 or more")
+    if not all(0 <= radius < float("inf") for radius in args.radii_voxel):
+        raise InputError("--radii-voxel", found=args.radii_voxel, expected="0 or more, each")
+    if args.cap_voxel is not None and not args.cap_voxel > 0:
+        raise InputError("--cap-voxel", found=args.cap_voxel, expected="more than 0")
     symmetry = _json("--symmetry", args.symmetry)
     default, by_class = 2, symmetry
     if not isinstance(symmetry, dict):
@@ -143,17 +182,36 @@ def _settings(args: argparse.Namespace):
     )
 
 
-def run(args: argparse.Namespace) -> None:
-    """Read picks and annotations, compare, write the figures."""
+def _heatmaps(args: argparse.Namespace, cases: list, groups: list, settings) -> dict:
+    """Return the correlations of the scored points of every annotated membrane."""
+    from ..heatmaps import heatmap_correlations
+    from ..particle_shapes import shapes_from_options
+    from ..tables import PointTable
+
+    if not args.scores or not cases:
+        return {}
+    names = ("distance", "map", "map_threshold", "map_axis", "radii_angstrom")
+    shapes = shapes_from_options(
+        *(getattr(args, name) for name in (*names, "covariance_angstrom2"))
+    )
+    by_key = {(case.tomogram, case.membrane): case for case in cases}
+    found: dict = {}
+    for path in args.scores:
+        table = PointTable.read(path, needs=("scores",))
+        found |= heatmap_correlations(
+            table, by_key, groups, settings.ambiguous, shapes, args.cap_voxel
+        )
+    return found
+
+
+def _cases(args: argparse.Namespace) -> list:
+    """Return the annotated membranes with what was picked on them."""
     from ..cases import membrane_cases
-    from ..evaluation import class_groups
-    from ..files import provenance, read_json, write_json, write_table
-    from ..metrics import MEMBRANE_COLUMNS, evaluate, table_lines
+    from ..files import read_json
     from ..particles import concatenate_particles
     from ..picks import read_picks
     from ..sheets import read_membranes
 
-    settings, outputs = _settings(args), _outputs(_json("--classes", args.classes))
     infos = {info["tomogram"]: info for info in map(read_json, args.infos)}
     rows = read_membranes(args.sheet, must_exist=False)
     particles = concatenate_particles(read_picks(path, infos) for path in args.particles)
@@ -162,26 +220,41 @@ def run(args: argparse.Namespace) -> None:
     )
     if not cases:
         log.warning("%s: no membrane has annotations: nothing to compare with", args.sheet)
+    return cases
+
+
+RECORDED = (  # flags that decide the figures
+    *("radius_voxel", "pixel_size_angstrom", "symmetry", "axis_degree", "ambiguous_classes"),
+    *("classes", "seed", "draws"),
+)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read picks and annotations, compare, write the figures."""
+    from ..evaluation import class_groups
+    from ..evaluation_files import write_details
+    from ..files import provenance, write_json, write_table
+    from ..metrics import MEMBRANE_COLUMNS, evaluate, judged_rows, table_lines
+
+    settings, outputs = _settings(args), _outputs(_json("--classes", args.classes))
+    cases = _cases(args)
     groups = class_groups(
         [name for case in cases for name in case.particles.classes],
         [name for case in cases for name in case.annotations.classes],
         settings.ambiguous,
         outputs,
     )
-    metrics, table = evaluate(cases, groups, settings, args.draws, args.seed)
-    metrics["provenance"] = provenance(
-        "evaluate_particles",
-        {
-            "radius_voxel": args.radius_voxel,
-            "pixel_size_angstrom": args.pixel_size_angstrom,
-            "symmetry": args.symmetry,
-            "axis_degree": args.axis_degree,
-            "ambiguous_classes": args.ambiguous_classes,
-            "classes": args.classes,
-            "seed": args.seed,
-            "draws": args.draws,
-        },
-    )
+    heatmaps = _heatmaps(args, cases, groups, settings)
+    metrics, table = evaluate(cases, groups, settings, args.draws, args.seed, heatmaps)
+    made = {name: getattr(args, name) for name in RECORDED}
+    metrics["provenance"] = provenance("evaluate_particles", made)
+    if args.figures:
+        write_details(
+            *(args.figures, cases, groups, settings, judged_rows(cases)[1], args.radii_voxel),
+            pixel_size=args.pixel_size_angstrom,
+            n_draws=args.draws,
+            seed=args.seed,
+        )
     write_table(args.membranes, MEMBRANE_COLUMNS, table, delimiter=",")
     write_json(args.metrics, metrics)
     log.info("overall figures are of: %s", metrics["rows"])
