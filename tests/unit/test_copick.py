@@ -78,3 +78,12 @@ def test_mistakes_are_named(tmp_path):
     (tmp_path / "b.json").write_text("[]")
     with pytest.raises(InputError, match="not a copick file"):
         copick.read(tmp_path / "b.json", GRID)
+
+
+def test_scores_and_a_refused_unit(tmp_path):
+    path = write(tmp_path, [point(10, 20, 30)])
+    assert copick.read(path, GRID).scores.tolist() == [1.0]
+    path.write_text(path.read_text().replace('"score": 1.0', '"score": null'))
+    assert copick.read(path, GRID).scores is None
+    with pytest.raises(InputError, match="expected none: copick writes angstrom"):
+        copick.read(path, Grid(10.0, unit=2.0))

@@ -65,9 +65,24 @@ def test_own_particle_table_is_read_for_its_tomogram(tmp_path):
         ("x,y,z\n1,2,nan\n", "row 1: column 'z'; found 'nan'; expected a finite number"),
         ("x,y,z\n1,2,3\n1,a,3\n", "row 2: column 'y'; found 'a'; expected a finite number"),
         ("x,y,z\n1,2\n", "line 2: wrong number of cells; found 2"),
+        ("x_angstrom,y_angstrom\n1,2\n", "column 'z_angstrom' is missing"),
+        ("x,y,z,x_angstrom,y_angstrom,z_angstrom\n", "positions in two units"),
+        ("x,y,z,tomogram\n1,2,3,T9\n", "no row of tomogram 'T1' in column tomogram; found T9"),
         ("tomogram,x_voxel,y_voxel,rot,tilt,psi,class\n", "column 'z_voxel' is missing"),
     ],
 )
 def test_mistakes_are_named(tmp_path, text, message):
     with pytest.raises(InputError, match=message):
         csv_table.read(write(tmp_path, text), GRID)
+
+
+def test_units_scores_and_tomograms(tmp_path):
+    path = write(tmp_path, "tomogram,score,x_angstrom,y_angstrom,z_angstrom\nT1,0.5,10,20,30\n")
+    found = csv_table.read(path, GRID)
+    np.testing.assert_array_equal(found.positions, [[3, 2, 1]])
+    assert found.scores.tolist() == [0.5]
+    path = write(tmp_path, "tomogram,x,y,z\nT1,4,8,12\nT2,0,0,0\n")
+    finer = Grid(10.0, tomogram="T1", unit=2.5)
+    np.testing.assert_array_equal(csv_table.read(path, finer).positions, [[3, 2, 1]])
+    rows = Grid(10.0, tomogram="T9", must_have_rows=False)
+    assert len(csv_table.read(path, rows)) == 0

@@ -85,3 +85,19 @@ def test_mistakes_are_named(tmp_path):
         dynamo.read(write(tmp_path, row(), row(n_columns=36)), GRID)
     with pytest.raises(InputError, match="b.tbl: unreadable"):
         dynamo.read(tmp_path / "b.tbl", GRID)
+
+
+def test_unit_of_coordinates_without_a_pixel_size(tmp_path):
+    finer = Grid(10.0, unit=2.5)
+    found = dynamo.read(write(tmp_path, row((4.5, 8.5, 12.5))), finer)
+    np.testing.assert_allclose(found.positions, [[3, 2, 1]])
+    found = dynamo.read(write(tmp_path, row((4.5, 8.5, 12.5), n_columns=36)), finer)
+    np.testing.assert_allclose(found.positions, [[3, 2, 1]])
+    with pytest.raises(InputError, match="found 2.5 angstrom given; expected none: column 36"):
+        dynamo.read(write(tmp_path, row(n_columns=36, c36=5)), finer)
+
+
+def test_correlation_is_the_score(tmp_path):
+    found = dynamo.read(write(tmp_path, row(c10=0.25), row(c10=0.5)), GRID)
+    assert found.scores.tolist() == [0.25, 0.5]
+    assert found.select(np.array([1])).scores.tolist() == [0.5]

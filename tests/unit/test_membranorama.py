@@ -174,3 +174,9 @@ def test_real_session_agrees_with_an_independent_reading(tmp_path):
         axis = np.cos(angle) * edge - np.sin(angle) * np.cross(normal, edge)
         np.testing.assert_allclose(pose[:, 2], normal, atol=1e-6)
         np.testing.assert_allclose(pose[:, 0], axis, atol=1e-6)
+
+
+def test_a_unit_is_refused(tmp_path):
+    path = session(tmp_path, [("PSII", [(0, "10,20,500", 0)])])
+    with pytest.raises(InputError, match="expected none: Membranorama writes angstrom"):
+        membranorama.read(path, Grid(10.0, unit=2.0))

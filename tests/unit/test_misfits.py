@@ -44,9 +44,9 @@ def share(moved):
 )
 def test_the_mistake_is_named(change, words):
     shifts = [("the header?", np.array([0, 0, 150.0]))]
-    found, part = what_would_fit(change(RIGHT), share, 0.5, 13.68, shifts, SHAPE)
-    assert found == words
-    assert part == 1.0
+    found = what_would_fit(change(RIGHT), share, 0.5, 13.68, shifts, SHAPE)
+    assert (found.words, found.share) == (words, 1.0)
+    np.testing.assert_allclose(found.moved, RIGHT, atol=1.0)
 
 
 def test_nothing_fits_positions_of_something_else():
@@ -58,10 +58,9 @@ def test_nothing_fits_positions_of_something_else():
 def test_a_fit_of_few_positions_counts_from_the_share_that_is_asked_for():
     mixed = np.vstack([RIGHT / 2, np.random.default_rng(1).uniform(900, 999, (180, 3))])
     assert what_would_fit(mixed, share, 0.5) is None
-    assert what_would_fit(mixed, share, 0.2) == (
-        "multiplied by 2 they would fit (another binning or unit?)",
-        0.25,
-    )
+    found = what_would_fit(mixed, share, 0.2)
+    assert found.words == "multiplied by 2 they would fit (another binning or unit?)"
+    assert found.share == 0.25
 
 
 @pytest.mark.parametrize("factor", [0.2, 0.731, 1.0, 1.07, 3.3])
@@ -73,6 +72,6 @@ def test_any_factor_is_found_to_a_thousandth(factor):
 
 def test_columns_in_the_order_told_are_x_y_z_again():
     wrong = RIGHT[:, ::-1][:, [1, 2, 0]]  # columns x, y, z of a file that holds y, z, x
-    words, _ = what_would_fit(wrong[:, ::-1], share, 0.5)
+    words = what_would_fit(wrong[:, ::-1], share, 0.5).words
     order = words.split("as ")[1].split(" they")[0].split(", ")
     assert np.array_equal(wrong[:, ["xyz".index(name) for name in order]], RIGHT[:, ::-1])

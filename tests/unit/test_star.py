@@ -150,3 +150,29 @@ def test_real_file_of_another_group():
     np.testing.assert_allclose(found.positions[0], [1041.465173, 3862.465173, 3726.465173])
     np.testing.assert_allclose(found.angles[0], [-51.782810, 165.360940, -174.945160])
     assert set(found.classes) == {"PSII"}
+
+
+def test_unit_of_coordinates_that_do_not_tell_their_own(tmp_path):
+    path = write(tmp_path, ("", PIXEL, [[4, 8, 12]]))
+    np.testing.assert_allclose(star.read(path, Grid(10.0, unit=2.5)).positions, [[3, 2, 1]])
+    path = write(tmp_path, ("", [*PIXEL, "rlnTomoTiltSeriesPixelSize"], [[4, 8, 12, 2.5]]))
+    with pytest.raises(InputError, match="expected none: the file tells its own"):
+        star.read(path, Grid(10.0, unit=2.5))
+    path = write(tmp_path, ("", CENTERED, [[4, 8, 12]]))
+    with pytest.raises(InputError, match="expected none: rlnCenteredCoordinate is angstrom"):
+        star.read(path, Grid(10.0, shape=(40, 60, 80), unit=2.5))
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "expected"),
+    [
+        ("rlnAutopickFigureOfMerit", [0.5, 0.25], [0.5, 0.25]),
+        ("rlnLCCmax", [0.5, 0.25], [0.5, 0.25]),
+        ("rlnAutopickFigureOfMerit", [0.5, "nan"], None),
+        ("rlnOther", [0.5, 0.25], None),
+    ],
+)
+def test_scores_where_every_pick_has_one(tmp_path, column, values, expected):
+    rows = [[1, 2, 3, value] for value in values]
+    scores = star.read(write(tmp_path, ("", [*PIXEL, column], rows)), GRID).scores
+    assert scores is None if expected is None else scores.tolist() == expected

@@ -48,6 +48,8 @@ def read_annotations(
     shape: tuple[int, int, int] | None = None,
     tomogram: str | None = None,
     must_have_rows: bool = True,
+    unit: float | None = None,
+    must_be_inside: bool = True,
 ) -> Annotations:
     """Return the annotated particles of a file; its extension tells the format.
 
@@ -68,6 +70,10 @@ def read_annotations(
         Name of the tomogram, for files that hold several.
     must_have_rows : bool
         Whether no row of this tomogram in such a file is a mistake (a name that differs) or may be.
+    unit : float, optional
+        Angstrom per unit of coordinates that do not tell their own; default voxels.
+    must_be_inside : bool
+        Whether positions outside the volume are a mistake.
 
     Returns
     -------
@@ -90,12 +96,12 @@ def read_annotations(
     if _is_empty(path):
         log.warning("%s: the file is empty: no annotated particle", path)
         return no_annotations(path.suffix.lower().lstrip("."))
-    grid = Grid(float(pixel_size), tuple(origin), shape, tomogram, must_have_rows)
+    grid = Grid(float(pixel_size), tuple(origin), shape, tomogram, must_have_rows, unit)
     if reader is membranorama.read:
         found = membranorama.read(path, grid, mesh)
     else:
         found = reader(path, grid)
-    if shape is not None:
+    if shape is not None and must_be_inside:
         check_inside(path, found, grid)
     log.info("%s: %d annotated particles (%s)", path.name, len(found), found.source)
     return found

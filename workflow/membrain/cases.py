@@ -1,10 +1,9 @@
-"""Which annotations and which particles belong to which membrane."""
+"""Which annotations belong to which membrane."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +11,14 @@ from scipy.spatial import cKDTree
 
 from .annotations import annotations_of_membrane
 from .errors import InputError, Problems
-from .evaluation import Case
 from .formats.base import Annotations
 from .masks import read_label_voxels, read_voxels
-from .particles import ParticleTable
-from .picks import NO_MEMBRANE
 from .sheets import MembraneRow
 
 log = logging.getLogger(__name__)
 
 
-def _mask_points(rows: Sequence[MembraneRow]) -> list[np.ndarray]:
+def mask_points(rows: Sequence[MembraneRow]) -> list[np.ndarray]:
     """Return the voxels (n, 3) zyx of membranes; none for a mask that cannot be read."""
     labels: dict[Path, set[int]] = {}
     for row in rows:
@@ -45,14 +41,14 @@ def _mask_points(rows: Sequence[MembraneRow]) -> list[np.ndarray]:
 
 
 def nearest_membrane(
-    positions: np.ndarray, masks: Sequence[np.ndarray], limit: float
+    positions: np.ndarray, masks: Sequence[np.ndarray | cKDTree], limit: float
 ) -> np.ndarray:
     """Return for each position the mask whose nearest voxel is closest.
 
     Parameters
     ----------
     positions : (n, 3) float, zyx, voxel
-    masks : sequence of (n_voxels, 3), zyx, voxel
+    masks : sequence of (n_voxels, 3), zyx, voxel, or of their trees
     limit : float, voxel
         Farther from every mask than this: -1.
 
@@ -63,8 +59,9 @@ def nearest_membrane(
     distances = np.full((len(masks) + 1, len(positions)), np.inf)
     distances[-1] = limit
     for i, voxels in enumerate(masks):
-        if len(voxels) and len(positions):
-            distances[i] = cKDTree(voxels).query(positions)[0]
+        tree = voxels if isinstance(voxels, cKDTree) else cKDTree(voxels)
+        if tree.n and len(positions):
+            distances[i] = tree.query(positions)[0]
     nearest = distances.argmin(axis=0)
     return np.where(nearest == len(masks), -1, nearest)
 
@@ -119,7 +116,7 @@ def annotations_by_membrane(
         except InputError as error:
             problems.errors.append(error)
             continue
-        masks = _mask_points(members)
+        masks = mask_points(members)
         limit = limit_working_voxel * working_voxel(infos[tomogram], working)
         owner = nearest_membrane(found.positions, masks, limit)
         if len(members) == 1 and not len(masks[0]):
@@ -134,83 +131,3 @@ def annotations_by_membrane(
 def working_voxel(info: Mapping, working: float) -> float:
     """Return the length of a working voxel in voxels of the tomogram; `working` in angstrom."""
     return working / info["pixel_size_angstrom"] if working else 1.0
-
-
-def assign_picks(
-    particles: ParticleTable,
-    rows: Sequence[MembraneRow],
-    infos: Mapping[str, Mapping],
-    limit_working_voxel: float,
-    working: float,
-) -> ParticleTable:
-    """Return the table with a membrane for each pick that has none.
-
-    Picks of other programs count where they lie near an annotated membrane, as in the paper's
-    comparison (table 1); the others keep an empty name and belong to no case.
-    """
-    membrane = particles.membrane.copy()
-    for tomogram in dict.fromkeys(row.tomogram for row in rows):
-        members = [row for row in rows if row.tomogram == tomogram]
-        picks = np.flatnonzero((particles.tomogram == tomogram) & (membrane == NO_MEMBRANE))
-        if not len(picks):
-            continue
-        limit = limit_working_voxel * working_voxel(infos[tomogram], working)
-        owner = nearest_membrane(particles.voxel[picks], _mask_points(members), limit)
-        names = np.array([*(row.membrane for row in members), NO_MEMBRANE], dtype=object)
-        membrane[picks] = names[owner]
-        log.info(
-            "%s: %d of %d picks lie on an annotated membrane",
-            tomogram,
-            (owner >= 0).sum(),
-            len(picks),
-        )
-    return replace(particles, membrane=membrane)
-
-
-def membrane_cases(
-    rows: Sequence[MembraneRow],
-    infos: Mapping[str, Mapping],
-    particles: ParticleTable,
-    working: float = 0.0,
-    limit_working_voxel: float = 20.0,
-) -> list[Case]:
-    """Return one case for each membrane with annotations.
-
-    Parameters
-    ----------
-    rows : sequence of MembraneRow; those without annotations are left out
-    infos : mapping of tomogram to its info
-    particles : ParticleTable
-    working : float, angstrom per working voxel; 0: the tomogram's own
-    limit_working_voxel : float
-        How far from a mask annotations and picks of other programs may lie.
-
-    Raises
-    ------
-    InputError
-        When a tomogram has no info, or annotations cannot be read.
-    """
-    rows = [row for row in rows if row.annotations is not None]
-    for row in rows:
-        if row.tomogram not in infos:
-            raise InputError(
-                f"tomogram '{row.tomogram}' has annotations but no info file",
-                found=f"info of {', '.join(sorted(infos)) or 'no tomogram'}",
-                remedy="give its file with --infos",
-            )
-    annotated = annotations_by_membrane(rows, infos, limit_working_voxel, working)
-    particles = assign_picks(particles, rows, infos, limit_working_voxel, working)
-    cases = []
-    for row in rows:
-        is_own = (particles.tomogram == row.tomogram) & (particles.membrane == row.membrane)
-        cases.append(
-            Case(
-                row.tomogram,
-                row.membrane,
-                row.split,
-                annotated[row.tomogram, row.membrane],
-                particles.select(is_own),
-                working_voxel(infos[row.tomogram], working),
-            )
-        )
-    return cases

@@ -94,10 +94,10 @@ def heatmap_correlations(
         rows = np.flatnonzero(table.membrane == index)
         if case is None or not len(rows):
             continue
+        reach = cap or table.meta.get("cap") or DEFAULT_CAP
         how = Labelling(
-            targets, shapes, cap or table.meta.get("cap") or DEFAULT_CAP, case.working_voxel,
-            table.pixel_size,
-        )  # fmt: skip
+            targets, shapes, reach, case.working_voxel, table.pixel_size, far_share=1.0
+        )  # annotations are already those of this membrane
         parts = (table.points[rows], table.normals[rows], table.side[rows])
         try:
             labels = label_membrane(*parts, case.annotations, how, f"{table.tomogram}/{name}")

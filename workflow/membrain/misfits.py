@@ -7,6 +7,7 @@ their membrane. The caller says how good a set of positions is; the usual mistak
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,6 +37,21 @@ def _other_axes(positions: np.ndarray, shape: Sequence[int] | None) -> list[tupl
         moved[:, axis] = shape[axis] - 1 - moved[:, axis]
         changes.append((f"mirrored along {name} they would fit", moved))
     return changes
+
+
+class Fit(NamedTuple):
+    """A change that brings positions to where they belong.
+
+    Attributes
+    ----------
+    words : str, the change, for a message
+    share : float, part of the positions that lies where it should then
+    moved : (n, 3) float64, the changed positions
+    """
+
+    words: str
+    share: float
+    moved: np.ndarray
 
 
 def _usual_changes(
@@ -98,8 +114,8 @@ def what_would_fit(
     pixel_size: float = 0.0,
     shifts: Sequence[tuple[str, np.ndarray]] = (),
     shape: Sequence[int] | None = None,
-) -> tuple[str, float] | None:
-    """Return in words what brings positions to where they belong, and the share that then fits.
+) -> Fit | None:
+    """Return what brings positions to where they belong.
 
     Parameters
     ----------
@@ -116,20 +132,20 @@ def what_would_fit(
 
     Returns
     -------
-    (str, float), or None where nothing fits
+    Fit, or None where nothing fits
         The best of: voxels taken for angstrom or nanometres and the reverse, whole factors up to
         16, axes in another order, the given offsets, and any factor between 1/8 and 8.
     """
     positions = np.asarray(positions, dtype=np.float64).reshape(-1, 3)
     if not len(positions):
         return None
-    best, best_share = "", 0.0
+    best = Fit("", 0.0, positions)
     for words, moved in _usual_changes(positions, pixel_size, shifts, shape):
         found = share(moved)
-        if found > best_share:
-            best, best_share = words, found
+        if found > best.share:
+            best = Fit(words, found, moved)
     factor, found = fitting_factor(positions, share)
-    if found > best_share + CLEARLY_BETTER:
-        best = f"multiplied by {factor:.3g} they would fit (another pixel size?)"
-        best_share = found
-    return (best, best_share) if best_share >= enough else None
+    if found > best.share + CLEARLY_BETTER:
+        words = f"multiplied by {factor:.3g} they would fit (another pixel size?)"
+        best = Fit(words, found, positions * factor)
+    return best if best.share >= enough else None

@@ -10,6 +10,7 @@ rule evaluate_particles:
             dict.fromkeys(str(f) for r in MEMBRANES for f in (r.annotations, r.mesh) if f)
         ),
         scores=annotated_scores(),
+        maps=label_maps(),
     output:
         metrics=RESULTS / "evaluation/metrics.json",
         membranes=RESULTS / "evaluation/membranes.csv",
@@ -32,7 +33,11 @@ rule evaluate_particles:
         flags=flags(settings("evaluate_particles")),
         # the model's cap and classes stand in the scores
         labels=flags(
-            settings("label_points"), ("distance", "map", "map_threshold", "radii_angstrom")
+            settings("label_points"),
+            (
+                *("distance", "map", "map_threshold", "map_axis"),
+                *("radii_angstrom", "covariance_angstrom2"),
+            ),
         ),
         folder=lambda wildcards, output: Path(output.metrics).parent,
     shell:

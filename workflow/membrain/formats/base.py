@@ -24,6 +24,8 @@ class Grid:
     shape : (3,) tuple of int, zyx, voxel, or None where it is not known
     tomogram : str or None, its name; picks the rows of files that hold several tomograms
     must_have_rows : bool, whether no row of this tomogram in such a file is a mistake
+    unit : float or None
+        Angstrom per unit of coordinates that do not tell their own; None: voxels of the tomogram.
     """
 
     pixel_size: float
@@ -31,6 +33,12 @@ class Grid:
     shape: tuple[int, int, int] | None = None
     tomogram: str | None = None
     must_have_rows: bool = True
+    unit: float | None = None
+
+    @property
+    def voxels_per_unit(self) -> float:
+        """Factor of coordinates that do not tell their own unit."""
+        return self.unit / self.pixel_size if self.unit else 1.0
 
 
 @dataclass(frozen=True)
@@ -44,12 +52,15 @@ class Annotations:
     angles : (n, 3) float64 or None
         RELION's rot, tilt, psi in degrees; None where the file has no orientations.
     source : str, name of the format
+    scores : (n,) float64 or None
+        How sure a program is of its pick, high is certain; None where the file does not tell.
     """
 
     positions: np.ndarray
     classes: tuple[str, ...]
     angles: np.ndarray | None
     source: str
+    scores: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -62,6 +73,7 @@ class Annotations:
             positions=self.positions[rows],
             classes=tuple(self.classes[i] for i in rows),
             angles=None if self.angles is None else self.angles[rows],
+            scores=None if self.scores is None else self.scores[rows],
         )
 
 
@@ -71,13 +83,35 @@ def no_annotations(source: str) -> Annotations:
 
 
 def from_xyz(
-    xyz_voxel: np.ndarray, classes: Iterable[str], angles: np.ndarray | None, source: str
+    xyz_voxel: np.ndarray,
+    classes: Iterable[str],
+    angles: np.ndarray | None,
+    source: str,
+    scores: np.ndarray | None = None,
 ) -> Annotations:
     """Return annotations of positions in xyz order (n, 3), voxel, 0-based."""
     xyz = np.asarray(xyz_voxel, dtype=np.float64).reshape(-1, 3)
     if angles is not None:
         angles = np.asarray(angles, dtype=np.float64).reshape(-1, 3)
-    return Annotations(np.ascontiguousarray(xyz[:, ::-1]), tuple(classes), angles, source)
+    positions = np.ascontiguousarray(xyz[:, ::-1])
+    return Annotations(positions, tuple(classes), angles, source, scores)
+
+
+def refuse_unit(path: str | Path, grid: Grid, told: str) -> None:
+    """Check that no unit is given for coordinates that have their own.
+
+    Raises
+    ------
+    InputError
+        When one is given.
+    """
+    if grid.unit is not None:
+        raise InputError(
+            f"{path}: pixel size of its coordinates",
+            found=f"{grid.unit:g} angstrom given",
+            expected=f"none: {told}",
+            remedy="leave the pixel size of this list out",
+        )
 
 
 def to_numbers(path: str | Path, column: str, values: Iterable[object]) -> np.ndarray:

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from ..errors import InputError
 from ..files import read_json
 from ..rotations import relion_angles
-from .base import DEFAULT_CLASS, Annotations, Grid, from_xyz, to_numbers
+from .base import DEFAULT_CLASS, Annotations, Grid, from_xyz, refuse_unit, to_numbers
 
 
 def _rotation(path: Path, matrices: np.ndarray) -> Rotation:
@@ -50,6 +50,7 @@ def read(path: str | Path, grid: Grid) -> Annotations:
         When the file is not a copick file, its unit is not angstrom, or a value is no number.
     """
     path = Path(path)
+    refuse_unit(path, grid, "copick writes angstrom")
     content = read_json(path)
     if not isinstance(content, dict) or "points" not in content:
         raise InputError(f"{path}: not a copick file", expected="an object with 'points'")
@@ -75,4 +76,7 @@ def read(path: str | Path, grid: Grid) -> Annotations:
     if len(points) and not np.allclose(matrices[:, :3, :3], np.eye(3)):
         angles = relion_angles(_rotation(path, matrices[:, :3, :3]))
     name = str(content.get("pickable_object_name") or DEFAULT_CLASS)
-    return from_xyz(angstrom / grid.pixel_size, [name] * len(points), angles, "copick")
+    scores = None
+    if len(points) and all(point.get("score") is not None for point in points):
+        scores = to_numbers(path, "score", [point["score"] for point in points])
+    return from_xyz(angstrom / grid.pixel_size, [name] * len(points), angles, "copick", scores)

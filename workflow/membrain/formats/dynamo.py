@@ -14,14 +14,15 @@ import numpy as np
 
 from ..errors import InputError
 from ..rotations import poses_from_dynamo, relion_angles
-from .base import DEFAULT_CLASS, Annotations, Grid, from_xyz
+from .base import DEFAULT_CLASS, Annotations, Grid, from_xyz, refuse_unit
 
 log = logging.getLogger(__name__)
 
 # 0-based columns
-SHIFT, ANGLES, TOMOGRAM, CLASS, POSITION, PIXEL_SIZE = (
+SHIFT, ANGLES, SCORE, TOMOGRAM, CLASS, POSITION, PIXEL_SIZE = (
     slice(3, 6),
     slice(6, 9),
+    9,
     19,
     21,
     slice(23, 26),
@@ -102,11 +103,15 @@ def read(path: str | Path, grid: Grid) -> Annotations:
     if table.shape[1] > PIXEL_SIZE:
         given = table[:, PIXEL_SIZE]
         is_given = np.isfinite(given) & (given > 0) & (given != 1)
-        scale = np.where(is_given, given / grid.pixel_size, 1.0)
+        if is_given.any():
+            refuse_unit(path, grid, "column 36 tells it")
+        scale = np.where(is_given, given / grid.pixel_size, grid.voxels_per_unit)
         xyz = xyz * scale[:, None]
+    else:
+        xyz = xyz * grid.voxels_per_unit
     numbers = table[:, CLASS]
     names = (
         [f"{c:g}" for c in numbers] if len(np.unique(numbers)) > 1 else [DEFAULT_CLASS] * len(table)
     )
     angles = relion_angles(poses_from_dynamo(table[:, ANGLES]))
-    return from_xyz(xyz, names, angles, "dynamo")
+    return from_xyz(xyz, names, angles, "dynamo", table[:, SCORE])

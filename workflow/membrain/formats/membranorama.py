@@ -21,7 +21,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..rotations import poses_from_axes, relion_angles
-from .base import Annotations, Grid, from_xyz, to_vector
+from .base import Annotations, Grid, from_xyz, refuse_unit, to_vector
 from .mesh import Mesh, read_obj
 
 log = logging.getLogger(__name__)
@@ -106,6 +106,7 @@ def read(path: str | Path, grid: Grid, mesh_path: str | Path | None = None) -> A
         When the file is no session, a value is no number, or a triangle is not in the mesh.
     """
     path = Path(path)
+    refuse_unit(path, grid, "Membranorama writes angstrom")
     groups = _root(path).find("PointGroups")
     mesh = read_obj(mesh_path) if mesh_path is not None else None
     positions, classes, normals, axes = [], [], [], []

@@ -17,7 +17,15 @@ from scipy.spatial.transform import Rotation
 
 from ..errors import InputError, suggest
 from ..rotations import poses_from_relion, relion_angles
-from .base import DEFAULT_CLASS, Annotations, Grid, from_xyz, no_annotations, to_numbers
+from .base import (
+    DEFAULT_CLASS,
+    Annotations,
+    Grid,
+    from_xyz,
+    no_annotations,
+    refuse_unit,
+    to_numbers,
+)
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +33,7 @@ CENTERED = tuple(f"rlnCenteredCoordinate{axis}Angst" for axis in "XYZ")
 PIXEL = tuple(f"rlnCoordinate{axis}" for axis in "XYZ")
 ORIGIN = tuple(f"rlnOrigin{axis}Angst" for axis in "XYZ")
 ANGLES = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")
+SCORES = ("rlnAutopickFigureOfMerit", "rlnLCCmax")
 SUBTOMOGRAM = tuple(f"rlnTomoSubtomogram{angle}" for angle in ("Rot", "Tilt", "Psi"))
 # pixel size of the unbinned pixels that rlnCoordinate{X,Y,Z} count
 PIXEL_SIZES = ("rlnTomoTiltSeriesPixelSize", "rlnPixelSize")
@@ -119,14 +128,17 @@ def _voxels(path: Path, table: pd.DataFrame, blocks: dict, grid: Grid) -> np.nda
     """Return positions (n, 3) xyz, voxel, before the shifts of rlnOrigin."""
     centered = _columns(path, table, CENTERED)
     if centered is not None:
+        refuse_unit(path, grid, "rlnCenteredCoordinate is angstrom")
         if grid.shape is None:
             raise InputError(f"{path}: centred coordinates need the size of the tomogram")
         return centered / grid.pixel_size + np.array(grid.shape[::-1]) / 2
     pixels = _columns(path, table, PIXEL)
     pixel_size = _pixel_size(path, table, blocks)
     if pixel_size is None:
-        log.info("%s: no pixel size in the file: rlnCoordinate taken as voxels", path.name)
-        return pixels
+        if grid.unit is None:
+            log.info("%s: no pixel size in the file: rlnCoordinate taken as voxels", path.name)
+        return pixels * grid.voxels_per_unit
+    refuse_unit(path, grid, "the file tells its own, rlnTomoTiltSeriesPixelSize or rlnPixelSize")
     return pixels * pixel_size / grid.pixel_size
 
 
@@ -144,6 +156,15 @@ def _classes(table: pd.DataFrame) -> list[str]:
         if not is_identifier and not is_one_number:
             return values
     return [DEFAULT_CLASS] * len(table)
+
+
+def _scores(table: pd.DataFrame) -> np.ndarray | None:
+    """Return how sure each pick is; None where the file does not tell it of every pick."""
+    for name in SCORES:
+        if name in table.columns:
+            values = pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=np.float64)
+            return values if np.isfinite(values).all() else None
+    return None
 
 
 def read(path: str | Path, grid: Grid) -> Annotations:
@@ -179,4 +200,4 @@ def read(path: str | Path, grid: Grid) -> Annotations:
     if outer is not None:
         inner = Rotation.identity(len(table)) if angles is None else poses_from_relion(angles)
         angles = relion_angles(subtomogram * inner)
-    return from_xyz(voxel, _classes(table), angles, "star")
+    return from_xyz(voxel, _classes(table), angles, "star", _scores(table))
