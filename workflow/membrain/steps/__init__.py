@@ -15,5 +15,6 @@ VERBS = {
     "export_particles": "particles.csv, RELION 5 STAR files and VTP for ParaView",
     "evaluate_particles": "precision, recall, F1 and angle errors against annotations",
     "average_subvolumes": "averages of boxes around particles, as a check on picks",
+    "compare_picks": "lists of picks of any program against the same annotations, in one table",
     "collect_status": "one table of what became of each membrane",
 }
