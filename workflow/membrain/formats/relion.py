@@ -138,6 +138,11 @@ def particle_blocks(
     tilt_series_pixel_size : float, angstrom
         Pixel of the unbinned tilt series, which ``rlnCoordinate*`` count; 0: the tomogram's own.
 
+    Notes
+    -----
+    Where a particle has no pose (picks of another program) the file has no angles, where one has no
+    score no ``rlnAutopickFigureOfMerit``.
+
     Raises
     ------
     InputError
@@ -148,15 +153,17 @@ def particle_blocks(
     sizes = np.full(len(particles), tilt_series_pixel_size) if tilt_series_pixel_size else of_file
     known = [tilt_series_pixel_size or info["pixel_size_angstrom"] for info in infos.values()]
     distinct = np.unique(sizes if len(sizes) else np.array(known, dtype=np.float64))
+    has_poses = bool(np.isfinite(particles.angles).all())
+    has_scores = bool(np.isfinite(particles.score).all())
     table = pd.DataFrame(
         {
             "rlnTomoName": particles.tomogram.astype(str),
             **_coordinates(particles, infos, coordinates, centre, sizes),
-            **_orientations(particles, prior),
+            **(_orientations(particles, prior) if has_poses else {}),
             "rlnOpticsGroup": np.searchsorted(distinct, sizes) + 1,
             "rlnTomoParticleName": _particle_names(particles),
             "rlnClassNumber": _ranks(particles.classes, [""] * len(particles)),
-            "rlnAutopickFigureOfMerit": particles.score,
+            **({"rlnAutopickFigureOfMerit": particles.score} if has_scores else {}),
             "rlnTomoManifoldIndex": _ranks(particles.membrane, particles.tomogram),
             "membrainMembrane": particles.membrane.astype(str),
             "membrainSide": particles.side.astype(str),

@@ -16,5 +16,6 @@ VERBS = {
     "evaluate_particles": "precision, recall, F1 and angle errors against annotations",
     "average_subvolumes": "averages of boxes around particles, as a check on picks",
     "compare_picks": "lists of picks of any program against the same annotations, in one table",
+    "intersect_picks": "what two lists of picks both hold, and what one holds alone",
     "collect_status": "one table of what became of each membrane",
 }

@@ -1,0 +1,133 @@
+"""Part two lists of picks into those that both found and those that one found alone.
+
+Picks are paired one to one within the radius. Writes three lists of particles, each as CSV and
+RELION 5 STAR (both: the poses and scores of the first list), the pairs with their differences, and
+a table of counts. With --sheet only picks near a membrane of the sheet take part.
+
+  step.py intersect_picks --first membrain-flow=results/particles.csv --second TM=matched.star \\
+      --infos results/*/info.json --sheet membranes.tsv --output-dir results/comparison/TM
+
+The folder gets both.csv, only_first.csv, only_second.csv, the same as .star, pairs.csv, table.csv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    add = parser.add_argument
+    add("--first", required=True, metavar="NAME=FILE", help="list of picks, any format")
+    add("--second", required=True, metavar="NAME=FILE", help="list of picks, any format")
+    add(
+        "--pixel-sizes",
+        nargs="*",
+        default=[],
+        metavar="NAME=ANGSTROM",
+        help="length of a unit of a list's coordinates where its file does not tell (1: they are "
+        "angstrom); without it they are voxels of the tomogram",
+    )
+    add("--infos", nargs="+", required=True, metavar="JSON", help="info file of each tomogram")
+    add("--sheet", metavar="TSV", help="membranes.tsv: picks far from every mask are left out")
+    add(
+        "--near-voxel",
+        type=float,
+        default=20.0,
+        help="with --sheet, how far from a mask picks count, working voxels",
+    )
+    add(
+        "--radius-voxel",
+        type=float,
+        default=4.5,
+        help="picks this near to each other are one particle, working voxels",
+    )
+    add(
+        "--pixel-size-angstrom",
+        type=float,
+        default=0.0,
+        help="working voxel; 0: each tomogram's own",
+    )
+    add(
+        "--symmetry",
+        type=int,
+        default=2,
+        help="n of the Cn symmetry that turns are folded by; 0: round",
+    )
+    add("--output-dir", required=True, metavar="DIR", help="output folder")
+
+
+def _read(args: argparse.Namespace, infos: dict, steps: dict) -> list:
+    """Return the two lists, in the tomograms that have an info, near a membrane where asked."""
+    import numpy as np
+
+    from ..comparison import place_picks
+    from ..ground_truth import MaskSet
+    from ..pick_lists import parse_sources
+    from ..picks import read_picks
+    from ..sheets import read_membranes
+
+    masks = None
+    if args.sheet:
+        rows = read_membranes(args.sheet, must_exist=False)
+        masks = MaskSet([row for row in rows if row.tomogram in infos], steps)
+    lists = []
+    for source in parse_sources("--first, --second", [args.first, args.second], args.pixel_sizes):
+        picks = read_picks(source.path, infos, source.pixel_size)
+        picks = picks.select(np.isin(picks.tomogram, list(infos)))
+        n = len(picks)
+        if masks is not None:
+            picks = place_picks(picks, masks, args.near_voxel)
+            picks = picks.select(picks.membrane != "")
+            log.info("%s: %d of %d picks lie on a membrane", source.name, len(picks), n)
+        lists.append(picks)
+    return lists
+
+
+def _check_units(args: argparse.Namespace, first, second, infos: dict, steps: dict) -> None:
+    """Check that the second list has not another unit than the first."""
+    from ..pick_lists import NEAR_RADII
+    from ..pick_units import check_units
+
+    known = {name: first.voxel[first.tomogram == name] for name in infos}
+    radius = {name: NEAR_RADII * args.radius_voxel * step for name, step in steps.items()}
+    check_units(args.second, second, known, radius, infos, f"picks of {args.first}")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read two lists, pair them, write three lists and two tables."""
+    from pathlib import Path
+
+    from ..cases import working_voxel
+    from ..consensus import PAIR_COLUMNS, TABLE_COLUMNS, consensus_rows, intersect, pair_rows
+    from ..evaluation_files import write_rows
+    from ..evaluation_options import check_lengths
+    from ..files import read_json
+    from ..formats.relion import write_particles
+
+    check_lengths(args, "near_voxel", "radius_voxel", "pixel_size_angstrom", "symmetry")
+    infos = {info["tomogram"]: info for info in map(read_json, args.infos)}
+    steps = {name: working_voxel(info, args.pixel_size_angstrom) for name, info in infos.items()}
+    first, second = _read(args, infos, steps)
+    _check_units(args, first, second, infos, steps)
+    consensus = intersect(first, second, steps, args.radius_voxel)
+    folder = Path(args.output_dir)
+    parts = {
+        "both": first.select(consensus.pairs[:, 0]),
+        "only_first": first.select(consensus.only_first),
+        "only_second": second.select(consensus.only_second),
+    }
+    for name, part in parts.items():
+        part.write(folder / f"{name}.csv", ",")
+        write_particles(folder / f"{name}.star", part, infos)
+    write_rows(folder / "pairs.csv", PAIR_COLUMNS, pair_rows(consensus, args.symmetry))
+    rows = consensus_rows(consensus)
+    write_rows(folder / "table.csv", TABLE_COLUMNS, rows)
+    log.info(
+        "%d in both, %d in %s alone, %d in %s alone",
+        *(rows[0]["n_both"], rows[0]["n_only_first"], args.first.partition("=")[0]),
+        *(rows[0]["n_only_second"], args.second.partition("=")[0]),
+    )
