@@ -35,6 +35,7 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/scoring.smk"
 include: "workflow/rules/particles.smk"
 include: "workflow/rules/averages.smk"
+include: "workflow/rules/comparison.smk"
 include: "workflow/rules/summary.smk"
 
 
@@ -56,6 +57,12 @@ rule evaluate:
     """Figures against annotations."""
     input:
         evaluation_outputs(),
+
+
+rule compare:
+    """Own particles beside the lists of other programs that the config names."""
+    input:
+        lambda wildcards: comparison_outputs(),
 
 
 rule export:

@@ -21,6 +21,9 @@ TO_LOOK_AT = (
     ("particles.star", "the same for RELION 5"),
     ("heatmaps", "scored points and particles for ParaView (VTP)"),
     ("evaluation/membranes.csv", "figures of each membrane"),
+    ("evaluation/radii.png", "precision, recall, F1 over the hit radius"),
+    ("evaluation/orientations.png", "angle errors of the hits"),
+    ("comparison/table.md", "particles beside the picks of other programs"),
     ("report.html", "the report"),
     ("status.tsv", "what became of each membrane in each step"),
 )

@@ -128,7 +128,8 @@ def draw_precision_recall(
         axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
         axes.set(xlabel="recall (strict)", ylabel="precision (strict)")
         if shown:
-            axes.legend(title="average precision", loc="lower left", title_fontsize=8.5)
+            axes.legend(title="average precision", loc="lower left", title_fontsize=8.5,
+                        frameon=True, framealpha=0.9, edgecolor="none")  # fmt: skip
         else:
             say_nothing_to_show(axes, "no particle with a score")
 

@@ -6,9 +6,7 @@ rule evaluate_particles:
     input:
         particles=rules.export_particles.output.csv,
         infos=per_tomogram("inspect_tomogram/{tomogram}.json"),
-        annotations=list(
-            dict.fromkeys(str(f) for r in MEMBRANES for f in (r.annotations, r.mesh) if f)
-        ),
+        annotations=annotation_files(),
         scores=annotated_scores(),
         maps=label_maps(),
     output:
