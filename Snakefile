@@ -35,6 +35,7 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/scoring.smk"
 include: "workflow/rules/particles.smk"
 include: "workflow/rules/averages.smk"
+include: "workflow/rules/pick_lists.smk"
 include: "workflow/rules/comparison.smk"
 include: "workflow/rules/summary.smk"
 
