@@ -155,6 +155,15 @@ def test_larger_boxes_in_the_file_than_in_the_model(data):
     assert card.box_centre == (3, 3, 3)
 
 
+def test_wide_network_is_trained_and_read_back(data):
+    write_batch(data, "T3", size=9)
+    flags = ("--network", "wide", "--width", "3", "--box-shape", "6", "6", "6")
+    assert call(data, *flags, tomograms=("T3",)) == 0
+    network, card = read_weights(data / "model.safetensors")
+    assert (card.network, card.width, card.box_shape) == ("wide", 3, (6, 6, 6))
+    assert network.features[0].out_channels == 3
+
+
 def test_checkpoint_is_removed_at_the_end(data):
     assert call(data, "--checkpoint", str(data / "c.pt")) == 0
     assert [p.name for p in data.glob("c.pt*")] == []
@@ -187,6 +196,7 @@ def test_run_that_was_killed_goes_on_to_the_same_weights(data):
     ("flags", "message"),
     [
         (("--epochs", "0"), "--epochs; found 0; expected at least 1"),
+        (("--width", "64"), "width of network 'membrain'; found 64; expected 32"),
         (("--learning-rate", "0"), "--learning-rate; found 0.0; expected above 0"),
         (("--validation-fraction", "1"), "--validation-fraction; found 1.0; expected 0 to below 1"),
         (("--box-shape", "6", "8", "8"), "--box-shape; found [6, 8, 8]; expected 6 along"),

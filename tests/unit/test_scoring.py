@@ -9,15 +9,22 @@ from membrain.errors import InputError
 from membrain.network import MembrainNetwork, normalise_boxes
 from membrain.scoring import check_boxes, compile_network, score_boxes
 from membrain.weights import Card
+from membrain.wide_network import WideNetwork
 
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(scope="module")
-def network():
+NETWORKS = {
+    "membrain": lambda: MembrainNetwork(2),
+    "wide": lambda: WideNetwork(2, (12, 12, 12), 8),
+}
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def network(request):
     """A network with norms that have seen data and scores that differ."""
     torch.manual_seed(0)
-    network = MembrainNetwork(2)
+    network = NETWORKS[request.param]()
     with torch.no_grad():
         network.head.weight *= 20
         for _ in range(3):

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from membrain.errors import InputError
 from membrain.network import MembrainNetwork
 from membrain.weights import FORMAT, Card, card_path, read_card, read_weights, write_weights
+from membrain.wide_network import WideNetwork
 
 
 @pytest.fixture
@@ -50,6 +51,28 @@ def test_read_back_as_written(weights, card):
         {"n_boxes": 7},
     )
     assert found.pixel_size_angstrom == 13.68
+
+
+def test_wide_network_is_read_back_with_its_width(tmp_path, card):
+    network = WideNetwork(2, (5, 6, 6), 3)
+    card = replace(card, network="wide", width=3, box_shape=(5, 6, 6), box_centre=(2, 2.5, 2.5))
+    write_weights(tmp_path / "wide.safetensors", network.state_dict(), card)
+    found, read = read_weights(tmp_path / "wide.safetensors")
+    assert (read.network, read.width, read.box_centre) == ("wide", 3, (2, 2.5, 2.5))
+    boxes = torch.rand(3, 1, 5, 6, 6)
+    with torch.inference_mode():
+        assert torch.equal(found(boxes), network.eval()(boxes))
+
+
+def test_card_from_before_the_wide_network_is_read(weights, card):
+    edit_card(weights, width=None)
+    assert read_weights(weights)[1].width == 32
+
+
+def test_entry_that_older_cards_lack_is_checked_where_it_is(weights):
+    edit_card(weights, width=0)
+    with pytest.raises(InputError, match="entry 'width'; found 0; expected a whole number"):
+        read_card(weights)
 
 
 def test_same_weights_give_the_same_bytes(weights, card, tmp_path):

@@ -169,6 +169,22 @@ def test_shapes_by_class_become_flags_and_inputs(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("network", "training", "model"),
+    [
+        ("membrain", "12 18 18 --box-centre 6 9 9", "12 12 12"),
+        ("wide", "14 30 30 --box-centre 7 14.5 14.5", "14 20 20"),
+    ],
+)
+def test_boxes_are_those_of_the_network(tmp_path, network, training, model):
+    options = _options(model="train", train_model={"network": network})
+    done = _dry_run(tmp_path, options, "--printshellcmds")
+    text = done.stdout + done.stderr
+    assert f"--box-shape {training} " in text
+    assert f"--box-shape {model} --network {network} " in text
+    assert f"--box-shape {model} --box-centre" in text  # the boxes that are only scored
+
+
+@pytest.mark.parametrize(
     ("shapes", "message"),
     [
         (

@@ -101,7 +101,7 @@ class Fit:
 def _fresh_network(joined: Joined, is_training: np.ndarray, recipe: Recipe) -> nn.Module:
     """Return a network with first weights by the seed that begins at the mean label, not at 0."""
     torch.manual_seed(recipe.seed)
-    network = build_network("membrain", joined.labels.shape[1], recipe.box_shape)
+    network = build_network(recipe.network, joined.labels.shape[1], recipe.box_shape, recipe.width)
     with torch.no_grad():
         network.head.bias.copy_(torch.from_numpy(joined.labels[is_training].mean(axis=0)))
     return network

@@ -1,6 +1,6 @@
-"""The network of Lamm et al. (2022): a box goes in, the distance to the nearest particle comes out.
+"""The networks: a box goes in, the distance to the nearest particle comes out.
 
-::
+That of Lamm et al. (2022), and beside it the one of `wide_network`::
 
     box k i j   conv 3^3  conv 3^3   conv 3^3   conv 3^3   flatten     linear
      12^3    ->  10^3  ->  10^3   ->   8^3   ->   8^3   ->  16384   ->  distance per output
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from .errors import InputError, suggest
+from .wide_network import WideNetwork
 
 N_FEATURES = 32
 NORMALISATIONS = ("tomogram", "minmax", "zscore")
@@ -55,22 +56,26 @@ class MembrainNetwork(nn.Module):
         return self.head(self.features(boxes).flatten(1))
 
 
-NETWORKS = {"membrain": MembrainNetwork}
+NETWORKS = ("membrain", "wide")
 
 
-def build_network(name: str, n_outputs: int, box_shape: Sequence[int]) -> nn.Module:
+def build_network(
+    name: str, n_outputs: int, box_shape: Sequence[int], width: int = N_FEATURES
+) -> nn.Module:
     """Return a network by its name, with fresh weights.
 
     Parameters
     ----------
-    name : str, a key of `NETWORKS`
+    name : str, one of `NETWORKS`
     n_outputs : int
     box_shape : (3,) int, voxels along k, i, j
+    width : int
+        Features of the first layers; the network of the paper has 32.
 
     Raises
     ------
     InputError
-        When no network has this name, or the box is too small for it.
+        When no network has this name, the box is too small for it, or it has not this width.
     """
     if name not in NETWORKS:
         raise InputError(f"unknown network '{name}'", remedy=suggest(name, NETWORKS))
@@ -78,7 +83,16 @@ def build_network(name: str, n_outputs: int, box_shape: Sequence[int]) -> nn.Mod
         raise InputError(
             f"box of network '{name}'", found=list(box_shape), expected="three sizes of 5 or more"
         )
-    return NETWORKS[name](n_outputs, box_shape)
+    if width < 1 or (name == "membrain" and width != N_FEATURES):
+        raise InputError(
+            f"width of network '{name}'",
+            found=width,
+            expected=f"{N_FEATURES}, as in the paper" if name == "membrain" else "1 or more",
+            remedy="use network 'wide' for another width (config: train_model.network)",
+        )
+    if name == "membrain":
+        return MembrainNetwork(n_outputs, box_shape)
+    return WideNetwork(n_outputs, box_shape, width)
 
 
 def count_parameters(network: nn.Module) -> int:
@@ -109,17 +123,21 @@ def normalise_boxes(boxes: Tensor, how: str) -> Tensor:
     raise ValueError(f"unknown normalisation '{how}', known are {', '.join(NORMALISATIONS)}")
 
 
-def fold_batch_norm(network: MembrainNetwork) -> MembrainNetwork:
+def fold_batch_norm(network: nn.Module) -> nn.Module:
     """Return a copy in evaluation mode whose batch normalisations are part of the convolutions.
 
     The result computes the same as ``network.eval()`` with fewer passes over memory.
     """
     folded = copy.deepcopy(network).eval().requires_grad_(False)
-    layers: list[nn.Module] = []
-    for layer in folded.features:
-        if isinstance(layer, nn.BatchNorm3d):
-            layers[-1] = torch.nn.utils.fuse_conv_bn_eval(layers[-1], layer)
-        else:
-            layers.append(layer)
-    folded.features = nn.Sequential(*layers)
+    for parent in list(folded.modules()):
+        if not isinstance(parent, nn.Sequential):
+            continue
+        layers: list[nn.Module] = []
+        for layer in parent:
+            if isinstance(layer, nn.BatchNorm2d | nn.BatchNorm3d):
+                layers[-1] = torch.nn.utils.fuse_conv_bn_eval(layers[-1], layer)
+            else:
+                layers.append(layer)
+        del parent[:]
+        parent.extend(layers)
     return folded

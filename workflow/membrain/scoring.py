@@ -1,7 +1,8 @@
 """Predicted distances of many boxes, by a network whose weights are fixed.
 
-On the processor, float32 runs in oneDNN's blocked memory layout with batch normalisation folded
-into the convolutions: the layers hand their results on without reordering them.
+Batch normalisation is folded into the convolutions. On the processor the paper's network runs in
+oneDNN's blocked memory layout, the wide one with its channels last: either way the layers hand
+their results on without reordering them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from .errors import InputError, Problems
 from .network import MembrainNetwork, fold_batch_norm, normalise_boxes
 from .weights import Card
+from .wide_network import WideNetwork
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,8 @@ def compile_network(network: nn.Module, device: torch.device, precision: str = "
     The network runs in evaluation mode: a box's score depends on no other box.
     """
     network = network.to(device).eval()
+    if isinstance(network, WideNetwork):
+        return _channels_last(fold_batch_norm(network), precision)
     if not isinstance(network, MembrainNetwork):
         return _autocast(network, device, precision)
     folded = fold_batch_norm(network)
@@ -64,6 +68,17 @@ def _autocast(network: nn.Module, device: torch.device, precision: str) -> Predi
     def predict(boxes: Tensor) -> Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             return network(boxes).float()
+
+    return predict
+
+
+def _channels_last(network: WideNetwork, precision: str) -> Predict:
+    kind = torch.bfloat16 if precision == "bf16" else torch.float32
+    features = network.features.to(kind, memory_format=torch.channels_last)
+
+    def predict(boxes: Tensor) -> Tensor:
+        layers = boxes[:, 0].to(kind).contiguous(memory_format=torch.channels_last)
+        return network.head(features(layers).flatten(1).float())
 
     return predict
 

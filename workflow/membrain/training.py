@@ -5,71 +5,26 @@ from __future__ import annotations
 import copy
 import logging
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-import torch.nn.functional as functional
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from .augmentation import Augmentation, augment, crop_boxes
+from .augmentation import augment, crop_boxes
 from .checkpoints import Progress, fingerprint, resume, save
 from .devices import has_fast_bf16
 from .errors import InputError
 from .learning_rate import one_cycle
 from .network import normalise_boxes
+from .recipes import LOSSES, Recipe
 
 log = logging.getLogger(__name__)
 
-HUBER_DELTA = 3.0  # working voxel: quadratic up to the usual threshold
-LOSSES = {
-    "smooth_l1": functional.smooth_l1_loss,
-    "huber": lambda found, wanted: functional.huber_loss(found, wanted, delta=HUBER_DELTA),
-    "mse": functional.mse_loss,
-}
 # On processors the gradient of a bfloat16 convolution is wrong (it reads memory that was never set)
 # where a map is two voxels wide, as of boxes of 6; seen with oneDNN 3.12 in torch 2.13.
 MIN_BOX_BF16 = 8
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is trained.
-
-    Attributes
-    ----------
-    box_shape, box_centre : (3,) of the boxes that the network sees, voxels along k, i, j
-    epochs, batch_size : int
-    learning_rate : float, the peak of the one-cycle schedule
-    weight_decay : float
-    loss : str, a key of `LOSSES`
-    normalisation : str, of each box, see `network.normalise_boxes`
-    augmentation : Augmentation
-    precision : {"auto", "fp32", "bf16"}
-        ``auto``: bf16 where it is faster. On a processor boxes of less than 8 voxels along an axis
-        train with float32 whatever this says.
-    keep : {"last", "best"}
-        Which epoch's weights are kept. The last is that of the lowest learning rate; the loss of a
-        small validation part is too uncertain to choose by.
-    patience : int
-        Stop after this many epochs without a better validation loss; 0: never. Keeps the best.
-    seed : int
-    """
-
-    box_shape: tuple[int, ...] = (12, 12, 12)
-    box_centre: tuple[float, ...] = (6, 6, 6)
-    epochs: int = 20
-    batch_size: int = 128
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-3
-    loss: str = "smooth_l1"
-    normalisation: str = "zscore"
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    precision: str = "auto"
-    keep: str = "last"
-    patience: int = 0
-    seed: int = 0
 
 
 @dataclass

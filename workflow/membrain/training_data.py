@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 HALF_PRECISION_BYTES = 4 << 30  # larger sets are stored as float16, rounded by at most 2.5e-4
 SHARED = ("classes", "cap")
+SHARED_WITH_CARD = ("network", "width", "normalisation")  # parts of the recipe
 SHARED_BOX = ("box_shape", "box_centre", "pixel_size_angstrom")
 
 
@@ -225,7 +226,13 @@ def describe_training(joined: Joined, found: Fit, recipe: Recipe) -> dict:
         "validation_loss": found.validation_loss,
     }
     used = dataclasses.asdict(recipe)
-    for name in ("box_shape", "box_centre", "normalisation"):  # the card has them already
+    for name in (
+        "network",
+        "width",
+        "box_shape",
+        "box_centre",
+        "normalisation",
+    ):  # the card has them already
         del used[name]
     return {
         "membranes": sorted(names[np.unique(joined.membrane[found.is_training])]),

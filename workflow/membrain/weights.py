@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from . import __version__
 from .errors import InputError, Problems
 from .files import atomic_path, read_json, write_json
-from .network import NETWORKS, NORMALISATIONS, build_network
+from .network import N_FEATURES, NETWORKS, NORMALISATIONS, build_network
 
 FORMAT = "membrain-flow weights 1"
 
@@ -38,7 +38,8 @@ class Card:
     cap : float, working voxel, largest distance in the labels
     threshold : float, or tuple of one per output, working voxel
         Distance below which a point counts as near a particle.
-    network : str
+    network : str, one of `network.NETWORKS`
+    width : int, features of the network's first layers
     training : dict, what the weights were trained on and how
     version : str, of the program
     sha256 : str, of the weights file
@@ -53,6 +54,7 @@ class Card:
     cap: float = 7.0
     threshold: float | tuple[float, ...] = 3.0
     network: str = "membrain"
+    width: int = N_FEATURES
     training: dict = field(default_factory=dict)
     version: str = __version__
     sha256: str = ""
@@ -65,7 +67,7 @@ class Card:
 
     def build(self) -> nn.Module:
         """Return the network that this card describes, with fresh weights."""
-        return build_network(self.network, len(self.classes), self.box_shape)
+        return build_network(self.network, len(self.classes), self.box_shape, self.width)
 
 
 def card_path(weights: str | Path) -> Path:
@@ -136,6 +138,10 @@ RULES = {
     "version": (lambda v: isinstance(v, str), "text"),
     "sha256": (lambda v: isinstance(v, str), "text"),
 }
+# entries that older cards lack: they mean the default of `Card`
+NEWER_RULES = {
+    "width": (lambda v: isinstance(v, int) and v >= 1, "a whole number of 1 or more"),
+}
 
 
 def read_card(weights: str | Path) -> Card:
@@ -158,13 +164,14 @@ def read_card(weights: str | Path) -> Card:
     if found != FORMAT:
         raise InputError(f"{path}: format of the card", found=repr(found), expected=repr(FORMAT))
     problems = Problems()
-    for name, (is_right, expected) in RULES.items():
+    for name, (is_right, expected) in (RULES | NEWER_RULES).items():
         if name not in content:
-            problems.add(f"{path}: entry '{name}' is missing", expected=expected)
+            if name in RULES:
+                problems.add(f"{path}: entry '{name}' is missing", expected=expected)
         elif not is_right(content[name]):
             problems.add(f"{path}: entry '{name}'", found=repr(content[name]), expected=expected)
     problems.raise_if_any(f"{path}: {len(problems.errors)} mistakes")
-    values = {name: content[name] for name in RULES}
+    values = {name: content[name] for name in RULES | NEWER_RULES if name in content}
     if isinstance(values["threshold"], list):
         values["threshold"] = tuple(values["threshold"])
         if len(values["threshold"]) != len(values["classes"]):

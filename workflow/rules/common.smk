@@ -5,9 +5,22 @@ import os
 import shlex
 
 TRAINING = CARD is None
-NEW_BOX = {"box_shape": [12, 12, 12], "box_centre": [6, 6, 6], "contrast": "dark"}
-# boxes to train on are larger in the plane: turned ones then have corners with real data
-TRAINING_BOX = {**NEW_BOX, "box_shape": [12, 18, 18], "box_centre": [6, 9, 9]}
+# boxes of a new model; those to train on are larger in the plane: turned ones then have corners
+# with real data
+BOXES = {
+    "membrain": {
+        "new": {"box_shape": [12, 12, 12], "box_centre": [6, 6, 6]},
+        "training": {"box_shape": [12, 18, 18], "box_centre": [6, 9, 9]},
+    },
+    "wide": {
+        "new": {"box_shape": [14, 20, 20], "box_centre": [7, 9.5, 9.5]},
+        "training": {"box_shape": [14, 30, 30], "box_centre": [7, 14.5, 14.5]},
+    },
+}
+NEW_BOX, TRAINING_BOX = (
+    {**BOXES[OPTIONS["train_model"]["network"]][name], "contrast": "dark"}
+    for name in ("new", "training")
+)
 USED_TOMOGRAMS = sorted({tomogram for tomogram, _ in BATCHES})
 STATUS_STEPS = (
     "sample_points",

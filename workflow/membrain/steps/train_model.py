@@ -16,6 +16,8 @@ from __future__ import annotations
 import argparse
 import logging
 
+from ..recipe_flags import add_recipe_flags
+
 log = logging.getLogger(__name__)
 
 
@@ -43,51 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="keep the first run, which left a part out, instead of learning from all points",
     )
-    add(
-        "--box-shape",
-        type=int,
-        nargs=3,
-        metavar="N",
-        help="voxels of the model's box; default the file's, larger boxes give turned ones corners",
-    )
-    add(
-        "--normalisation",
-        choices=("tomogram", "minmax", "zscore"),
-        default="zscore",
-        help="of each box, after that of the tomogram; scoring does the same",
-    )
-    add("--loss", choices=("smooth_l1", "huber", "mse"), default="smooth_l1", help="loss function")
-    add("--epochs", type=int, default=20, metavar="N", help="times to go through the data")
-    add("--batch-size", type=int, default=128, metavar="N", help="boxes per step")
-    add("--learning-rate", type=float, default=1e-3, metavar="R", help="peak of the one-cycle rate")
-    add("--weight-decay", type=float, default=1e-3, metavar="W", help="of AdamW")
-    add(
-        "--rotation",
-        choices=("any", "quarter", "none"),
-        default="any",
-        help="random turns about the normal",
-    )
-    add("--no-flip", action="store_true", help="no mirroring in the plane")
-    add(
-        "--noise",
-        type=float,
-        default=0.5,
-        metavar="S",
-        help="largest deviation of the added noise, in standard deviations of the boxes",
-    )
-    add(
-        "--keep",
-        choices=("last", "best"),
-        default="last",
-        help="epoch whose weights are kept: the last, or the one with the least validation loss",
-    )
-    add(
-        "--patience",
-        type=int,
-        default=0,
-        metavar="N",
-        help="epochs without gain before a stop, which keeps the best; 0: never",
-    )
+    add_recipe_flags(parser)
     add(
         "--near-voxel",
         type=float,
@@ -103,7 +61,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="predicted distance below which clustering keeps a point; 0: the one whose clusters "
         "match the true ones best, on what validates (without validation: on what trains)",
     )
-    add("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: the faster")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if any")
     add("--seed", type=int, default=0, help="of first weights, order and augmentation")
     add("--output", required=True, metavar="SAFETENSORS", help="weights; the card goes beside it")
@@ -116,7 +73,7 @@ def _check_numbers(args: argparse.Namespace) -> None:
     from ..errors import InputError, Problems
 
     least = {"epochs": 1, "batch_size": 2, "patience": 0, "weight_decay": 0, "noise": 0, "seed": 0}
-    least["threshold_voxel"] = 0
+    least |= {"threshold_voxel": 0, "width": 1}
     problems = Problems()
     for name, low in least.items():
         value = getattr(args, name)
@@ -139,39 +96,6 @@ def _check_numbers(args: argparse.Namespace) -> None:
         )
 
 
-def _recipe(args: argparse.Namespace, described: dict):
-    """Return the recipe of the run, with the model's box inside the file's."""
-    from ..augmentation import Augmentation
-    from ..errors import InputError
-    from ..training import Recipe
-
-    outer = tuple(described["box_shape"])
-    inner = tuple(args.box_shape or outer)
-    if inner[0] != outer[0] or any(a > b for a, b in zip(inner, outer, strict=True)):
-        raise InputError(
-            "--box-shape",
-            found=list(inner),
-            expected=f"{outer[0]} along the normal and at most {list(outer[1:])} in the plane",
-        )
-    shifts = [(b - a) // 2 for a, b in zip(inner, outer, strict=True)]
-    centre = [c - s for c, s in zip(described["box_centre"], shifts, strict=True)]
-    return Recipe(
-        box_shape=inner,
-        box_centre=tuple(centre),
-        epochs=args.epochs,
-        batch_size=args.batch_size,
-        learning_rate=args.learning_rate,
-        weight_decay=args.weight_decay,
-        loss=args.loss,
-        normalisation=args.normalisation,
-        augmentation=Augmentation(args.rotation, not args.no_flip, args.noise),
-        precision=args.precision,
-        keep=args.keep,
-        patience=args.patience,
-        seed=args.seed,
-    )
-
-
 def _card(args: argparse.Namespace, joined, recipe, found):
     """Return the card of the trained weights."""
     from ..training_data import describe_training
@@ -185,6 +109,8 @@ def _card(args: argparse.Namespace, joined, recipe, found):
         box_shape=recipe.box_shape,
         box_centre=recipe.box_centre,
         cap=joined.meta["cap"],
+        network=recipe.network,
+        width=recipe.width,
         threshold=found.thresholds if len(found.thresholds) > 1 else found.thresholds[0],
         training={
             **describe_training(joined, found, recipe),
@@ -220,6 +146,7 @@ def run(args: argparse.Namespace) -> None:
     from ..boxes_file import open_boxes
     from ..curves import draw_curves, write_curves
     from ..fitting import fit
+    from ..recipe_flags import recipe_of
     from ..tables import PointTable
     from ..training_data import Source, check_particles, join, split
     from ..weights import write_weights
@@ -232,7 +159,7 @@ def run(args: argparse.Namespace) -> None:
     joined = join(sources)
     turns = split(joined, args.validation, args.validation_fraction)
     check_particles(joined, turns[0][0] if args.validation else np.ones(len(joined.labels), bool))
-    recipe = _recipe(args, joined.described)
+    recipe = recipe_of(args, joined.described)
     options = _options(args)
     found = fit(joined, turns, recipe, options, is_cut_off=not args.validation)
     progress = found.progress

@@ -1,0 +1,116 @@
+"""Flags of the command line that make a training recipe."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from .errors import InputError
+
+if TYPE_CHECKING:
+    from .recipes import Recipe
+
+
+def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags that `recipe_of` reads."""
+    add = parser.add_argument
+    add(
+        "--network",
+        choices=("membrain", "wide"),
+        default="membrain",
+        help="membrain: that of the paper; wide: sees more of the plane, trains faster",
+    )
+    add("--width", type=int, default=32, metavar="N", help="features of the wide network")
+    add(
+        "--box-shape",
+        type=int,
+        nargs=3,
+        metavar="N",
+        help="voxels of the model's box; default the file's, larger boxes give turned ones corners",
+    )
+    add(
+        "--normalisation",
+        choices=("tomogram", "minmax", "zscore"),
+        default="zscore",
+        help="of each box, after that of the tomogram; scoring does the same",
+    )
+    add("--loss", choices=("smooth_l1", "huber", "mse"), default="smooth_l1", help="loss function")
+    add("--epochs", type=int, default=20, metavar="N", help="times to go through the data")
+    add("--batch-size", type=int, default=128, metavar="N", help="boxes per step")
+    add("--learning-rate", type=float, default=1e-3, metavar="R", help="peak of the one-cycle rate")
+    add("--weight-decay", type=float, default=1e-3, metavar="W", help="of AdamW")
+    add(
+        "--rotation",
+        choices=("any", "quarter", "none"),
+        default="any",
+        help="random turns about the normal",
+    )
+    add("--no-flip", action="store_true", help="no mirroring in the plane")
+    add(
+        "--noise",
+        type=float,
+        default=0.5,
+        metavar="S",
+        help="largest deviation of the added noise, in standard deviations of the boxes",
+    )
+    add(
+        "--keep",
+        choices=("last", "best"),
+        default="last",
+        help="epoch whose weights are kept: the last, or the one with the least validation loss",
+    )
+    add(
+        "--patience",
+        type=int,
+        default=0,
+        metavar="N",
+        help="epochs without gain before a stop, which keeps the best; 0: never",
+    )
+    add("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: the faster")
+
+
+def recipe_of(args: argparse.Namespace, described: Mapping) -> Recipe:
+    """Return the recipe of a run, with the model's box inside the file's.
+
+    Parameters
+    ----------
+    args : argparse.Namespace, with the flags of `add_recipe_flags` and ``seed``
+    described : mapping
+        What the extraction says of the boxes: ``box_shape`` and ``box_centre``.
+
+    Raises
+    ------
+    InputError
+        When the model's box does not fit into the file's.
+    """
+    from .augmentation import Augmentation
+    from .recipes import Recipe
+
+    outer = tuple(described["box_shape"])
+    inner = tuple(args.box_shape or outer)
+    if inner[0] != outer[0] or any(a > b for a, b in zip(inner, outer, strict=True)):
+        raise InputError(
+            "--box-shape",
+            found=list(inner),
+            expected=f"{outer[0]} along the normal and at most {list(outer[1:])} in the plane",
+        )
+    shifts = [(b - a) // 2 for a, b in zip(inner, outer, strict=True)]
+    centre = [c - s for c, s in zip(described["box_centre"], shifts, strict=True)]
+    return Recipe(
+        network=args.network,
+        width=args.width,
+        box_shape=inner,
+        box_centre=tuple(centre),
+        epochs=args.epochs,
+        batch_size=args.batch_size,
+        learning_rate=args.learning_rate,
+        weight_decay=args.weight_decay,
+        loss=args.loss,
+        normalisation=args.normalisation,
+        augmentation=Augmentation(args.rotation, not args.no_flip, args.noise),
+        precision=args.precision,
+        keep=args.keep,
+        patience=args.patience,
+        seed=args.seed,
+    )
