@@ -74,6 +74,16 @@ def test_points_get_the_distance_to_the_nearest_particle(data):
     assert [(r["status"], r["n"]) for r in read_status(data / "status.tsv")] == [("ok", "500")] * 2
 
 
+@pytest.mark.parametrize(("flags", "n_clear"), [((), 12), (("--ambiguous-classes",), 14)])
+def test_distance_to_clear_classes_alone_is_written_too(data, flags, n_clear):
+    assert call(data, *flags) == 0
+    table = PointTable.read(data / "labels.npz", needs=("clear_labels",))
+    known = np.genfromtxt(data / "M1.csv", delimiter=",", skip_header=1)[:n_clear, [3, 2, 1]]
+    mine = table.membrane == 0
+    brute = np.linalg.norm(table.points[mine][:, None] - known[None], axis=2).min(axis=1)
+    assert np.allclose(table.extra["clear_labels"][mine, 0], np.minimum(brute, 7), atol=1e-5)
+
+
 def test_classes_are_the_same_for_every_batch(data):
     """The classes come from all training rows of the sheet, not from the batch's membranes."""
     write_sheet(data, [("M1", "train", "M1.csv"), ("M2", "", ""), ("M3", "train", "M3.csv")])

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from membrain.thresholds import best_threshold, f1_curve, find_thresholds
+from membrain.thresholds import Judged, best_threshold, f1_curve, find_thresholds
 
 CENTRES = np.array([[0, 20, 20], [0, 20, 60], [0, 60, 20]])
 FALSE = np.array([0, 60, 60])
@@ -23,11 +23,18 @@ def distances(points, centres):
     return np.minimum(np.linalg.norm(points[:, None] - centres[None], axis=2).min(axis=1), 7.0)
 
 
+def curve(points, predicted, labels, group=None, clear=None):
+    group = np.zeros(len(points), int) if group is None else group
+    clear = labels if clear is None else clear
+    return f1_curve(Judged(points, group, predicted, labels, clear), 3.5)
+
+
 def joined(points, labels, classes=(("A",),), membrane=None, side=None):
     n = len(points)
     return SimpleNamespace(
         points=points,
         labels=labels.reshape(n, -1),
+        clear_labels=labels.reshape(n, -1),
         membrane=np.zeros(n, int) if membrane is None else membrane,
         side=np.zeros(n, int) if side is None else side,
         meta={"classes": classes},
@@ -36,7 +43,7 @@ def joined(points, labels, classes=(("A",),), membrane=None, side=None):
 
 def test_true_distances_match_wherever_particles_are_seen():
     points, labels = plane()
-    thresholds, f1 = f1_curve(points, np.zeros(len(points)), labels, labels, 3.5)
+    thresholds, f1 = curve(points, labels, labels)
     assert thresholds[0] == 1.5
     assert np.diff(thresholds) == pytest.approx(0.25)
     assert f1[(thresholds >= 3) & (thresholds <= 6)] == pytest.approx(1.0)
@@ -46,7 +53,7 @@ def test_threshold_lies_between_true_and_false_particles():
     points, labels = plane()
     false = distances(points, FALSE[None])
     predicted = np.minimum(3 + labels * 4 / 7, 5 + false * 2 / 7)  # true from 3 on, false from 5
-    thresholds, f1 = f1_curve(points, np.zeros(len(points)), predicted, labels, 3.5)
+    thresholds, f1 = curve(points, predicted, labels)
     assert f1.max() == 1.0
     assert f1[thresholds > 5.9] == pytest.approx(6 / 7)  # one of four is wrong
     assert 4.0 < best_threshold(thresholds, f1) < 5.5
@@ -55,16 +62,20 @@ def test_threshold_lies_between_true_and_false_particles():
 def test_sides_and_membranes_are_clustered_by_themselves():
     points, labels = plane()
     both = np.concatenate([points, points + [3, 0, 0]])
-    values = np.concatenate([labels, labels])
-    side = np.repeat([0, 1], len(points))
-    assert f1_curve(both, side, values, values, 3.5)[1].max() == 1.0
-    n_true = []
-    for group in (side, np.zeros(len(both))):
-        nothing = np.full(len(both), 7.0)
-        nothing[0] = 0.0
-        _, f1 = f1_curve(both, group, values, values, 3.5)
-        n_true.append(len(f1[f1 == 1.0]))
-    assert min(n_true) > 0
+    values, side = np.concatenate([labels, labels]), np.repeat([0, 1], len(points))
+    one_found = np.where(side == 0, values, 7.0)
+    assert curve(both, one_found, values, side)[1].max() == pytest.approx(6 / 9)  # three of six
+    together = curve(both, one_found, values, np.zeros(len(both), int))
+    assert together[1].max() == 1.0  # particles 3 voxels behind others are the same
+
+
+def test_optional_particles_may_be_found_but_need_not_be():
+    points, labels = plane()
+    clear = distances(points, CENTRES[:2])  # the third is of an ambiguous class
+    hidden = distances(points, CENTRES[:2])
+    for predicted in (labels, hidden):  # found or not
+        assert curve(points, predicted, labels, clear=clear)[1].max() == 1.0
+    assert curve(points, hidden, labels)[1].max() == pytest.approx(0.8)
 
 
 def test_middle_of_equal_thresholds_is_taken():

@@ -8,8 +8,10 @@ as a user would: cluster, and compare with the particles.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from .clusters import find_clusters
 from .matching import match_one_to_one
@@ -22,16 +24,41 @@ STEP_VOXEL = 0.25
 SMOOTHING = np.array([1, 2, 3, 2, 1]) / 9  # over steps: half a working voxel to either side
 
 
-def f1_curve(
-    points: np.ndarray, group: np.ndarray, predicted: np.ndarray, labels: np.ndarray, near: float
-) -> tuple[np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class Judged:
+    """Predicted and true distances of points, all in working voxels.
+
+    Attributes
+    ----------
+    points : (n, 3) float
+    group : (n,) int, points of one side of one membrane have the same
+    predicted, labels, clear_labels : (n,) float
+        `labels` to any particle, `clear_labels` to those of clear class: the others may be found
+        but need not be, as in the evaluation.
+    """
+
+    points: np.ndarray
+    group: np.ndarray
+    predicted: np.ndarray
+    labels: np.ndarray
+    clear_labels: np.ndarray
+
+
+def _true_particles(points: np.ndarray, labels: np.ndarray, clear: np.ndarray, near: float):
+    """Return the positions of clear and of optional particles, (n, 3) each, by their labels."""
+    wanted = find_clusters(points, clear, near).positions
+    optional = find_clusters(points, labels, near).positions
+    if len(wanted) and len(optional):
+        optional = optional[cKDTree(wanted).query(optional)[0] > HIT_RADIUS_VOXEL]
+    return wanted, optional
+
+
+def f1_curve(judged: Judged, near: float) -> tuple[np.ndarray, np.ndarray]:
     """Return thresholds and the one-to-one F1 of the clusters below each.
 
     Parameters
     ----------
-    points : (n, 3) float, working voxel
-    group : (n,) int, points of one side of one membrane have the same
-    predicted, labels : (n,) float, working voxel, predicted and true distance
+    judged : Judged
     near : float, working voxel
         The true particles are the clusters of the points with a true distance below it.
 
@@ -40,15 +67,21 @@ def f1_curve(
     thresholds : (m,) float64, rising in steps of 0.25
     f1 : (m,) float64; NaN where there is no true particle
     """
-    thresholds = np.arange(1.5, float(labels.max(initial=0)) - STEP_VOXEL + 1e-9, STEP_VOXEL)
+    highest = float(judged.labels.max(initial=0)) - STEP_VOXEL
+    thresholds = np.arange(1.5, highest + 1e-9, STEP_VOXEL)
     counts = np.zeros((len(thresholds), 3))  # true, found, hits
-    for value in np.unique(group):
-        rows = group == value
-        true = find_clusters(points[rows], labels[rows], near).positions
+    for value in np.unique(judged.group):
+        rows = judged.group == value
+        points, predicted = judged.points[rows], judged.predicted[rows]
+        true, optional = _true_particles(
+            points, judged.labels[rows], judged.clear_labels[rows], near
+        )
         for i, threshold in enumerate(thresholds):
-            found = find_clusters(points[rows], predicted[rows], threshold).positions
+            found = find_clusters(points, predicted, threshold).positions
             hits = match_one_to_one(found, true, HIT_RADIUS_VOXEL)
-            counts[i] += len(true), len(found), len(hits)
+            left = np.delete(found, hits[:, 0], axis=0)
+            n_ignored = len(match_one_to_one(left, optional, HIT_RADIUS_VOXEL))
+            counts[i] += len(true), len(found) - n_ignored, len(hits)
     n_both = counts[:, 0] + counts[:, 1]
     f1 = np.divide(2 * counts[:, 2], n_both, out=np.zeros(len(counts)), where=n_both > 0)
     return thresholds, np.where(counts[:, 0] > 0, f1, np.nan)
@@ -75,8 +108,8 @@ def find_thresholds(joined: Joined, predicted: np.ndarray, near: float) -> tuple
     group = (2 * joined.membrane + joined.side)[used]
     out = []
     for output, names in enumerate(joined.meta["classes"]):
-        columns = predicted[used, output], joined.labels[used, output]
-        thresholds, f1 = f1_curve(joined.points[used], group, *columns, near)
+        columns = [a[used, output] for a in (predicted, joined.labels, joined.clear_labels)]
+        thresholds, f1 = f1_curve(Judged(joined.points[used], group, *columns), near)
         if not len(f1) or np.isnan(f1).any():
             out.append(near)
             continue

@@ -44,6 +44,7 @@ class Joined:
     ----------
     rows : list of (n_i,) int arrays, the labelled rows of each source
     labels : (n, n_outputs) float32, working voxel
+    clear_labels : (n, n_outputs) float32, working voxel: to particles of clear class alone
     points : (n, 3) float64, zyx, working voxel of their own tomogram
     membrane : (n,) int, row of `names`
     side : (n,) int
@@ -53,6 +54,7 @@ class Joined:
     sources: Sequence[Source]
     rows: list[np.ndarray]
     labels: np.ndarray
+    clear_labels: np.ndarray
     points: np.ndarray
     membrane: np.ndarray
     side: np.ndarray
@@ -117,11 +119,12 @@ def join(sources: Sequence[Source]) -> Joined:
             "training: no labelled point",
             remedy="see the status of label_points for what is wrong with the annotations",
         )
-    labels = [s.table.extra["labels"][r] for s, r in zip(sources, rows, strict=True)]
+    extras = [s.table.select(r).extra for s, r in zip(sources, rows, strict=True)]
     return Joined(
         sources,
         rows,
-        np.concatenate(labels),
+        np.concatenate([extra["labels"] for extra in extras]),
+        np.concatenate([extra.get("clear_labels", extra["labels"]) for extra in extras]),
         np.concatenate(points),
         np.concatenate(membrane),
         np.concatenate(side),

@@ -25,11 +25,13 @@ rule label_points:
         sheet=OPTIONS["membranes"],
         pixel_size=PIXEL_SIZE,
         classes=json.dumps(settings("label_points")["classes"]),
+        ambiguous=settings("evaluate_particles")["ambiguous_classes"],
         flags=flags({k: v for k, v in settings("label_points").items() if k != "classes"}),
     shell:
         "step label_points --points {input.points:q} --sheet {params.sheet:q}"
         " --tomogram {wildcards.tomogram} --info {input.info:q}"
         " --pixel-size-angstrom {params.pixel_size} --classes {params.classes:q} {params.flags}"
+        " --ambiguous-classes {params.ambiguous:q}"
         " --output {output.labels:q} --status {output.status:q} > {log:q} 2>&1"
 
 

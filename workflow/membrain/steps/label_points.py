@@ -107,6 +107,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="part of a membrane's annotations that may lie over 10 working voxels off, 0 to 1",
     )
+    add(
+        "--ambiguous-classes",
+        nargs="*",
+        default=["UK", "unknown"],
+        metavar="NAME",
+        help="classes that are learned from, but need not be found where thresholds are chosen",
+    )
     add("--output", required=True, metavar="NPZ", help="the labelled points")
     add("--status", required=True, metavar="TSV", help="status of each membrane")
 
@@ -139,7 +146,12 @@ def _labelling(args: argparse.Namespace):
 
 
 def _label(args: argparse.Namespace, table, info: dict, status) -> tuple:
-    """Return the labels of every point, NaN where a membrane failed, and the classes."""
+    """Return the labels of every point, those by clear classes alone, and the classes.
+
+    Labels are NaN where a membrane failed.
+    """
+    from dataclasses import replace
+
     import numpy as np
 
     from ..agreement import Place
@@ -154,12 +166,16 @@ def _label(args: argparse.Namespace, table, info: dict, status) -> tuple:
     everything = Place(table.points.astype(np.float64), table.normals, table.side, *numbers)
     annotations_by_name = read_by_name(args.sheet, rows, info, everything)
     labels = np.full((len(table), len(how.classes)), np.nan, dtype=np.float32)
+    clear, optional = labels.copy(), {name.lower() for name in args.ambiguous_classes}
+    groups = [[n for n in group if n.lower() not in optional] for group in how.classes]
+    how_clear = replace(how, classes=groups)
     for index, name in enumerate(table.membranes):
         with status.isolate(name):
             mine = np.flatnonzero(table.membrane == index)
             annotations = annotations_by_name(name)
             place = everything.select(mine, f"{args.tomogram}/{name}")
             labels[mine], remarks = label_with_remarks(place, annotations, how)
+            clear[mine], _ = label_with_remarks(place, annotations, how_clear)
             near = (labels[mine] < args.cap_voxel).any(axis=1).mean() if len(mine) else 0.0
             log.info(
                 "%s: %d annotations, %d points, %.0f %% of them nearer than the cap",
@@ -169,7 +185,7 @@ def _label(args: argparse.Namespace, table, info: dict, status) -> tuple:
                 log.warning("%s: %s", place.where, remark)
             message = "; ".join(remarks) if len(annotations) else "no annotated particle"
             status.record(name, len(mine), message)
-    return labels, how.classes
+    return labels, clear, how.classes
 
 
 def _check_numbers(args: argparse.Namespace) -> None:
@@ -208,7 +224,7 @@ def run(args: argparse.Namespace) -> None:
             found=f"{table.tomogram} and {info.get('tomogram')}",
         )
     status = Status(table.tomogram, "label_points")
-    labels, classes = _label(args, table, info, status)
+    labels, clear, classes = _label(args, table, info, status)
     names = "pixel_size_angstrom distance map_threshold map_axis radii_angstrom cap_voxel target"
     names += " covariance_angstrom2 membership_voxel far_share"
     made = {name: getattr(args, name) for name in names.split()}
@@ -223,5 +239,5 @@ def run(args: argparse.Namespace) -> None:
     }
     if args.target == "membership":
         meta["membership_voxel"] = args.membership_voxel
-    replace(table.with_extra(labels=labels), meta=meta).write(args.output)
+    replace(table.with_extra(labels=labels, clear_labels=clear), meta=meta).write(args.output)
     status.write(args.status)
