@@ -169,11 +169,11 @@ def test_flags_out_of_range_are_told_together(tmp_path, capsys):
     assert run(tmp_path, "--bandwidth-voxel", "0", "--fuse-voxel", "-1", "--min-points", "0") == 2
     text = capsys.readouterr().err
     assert "3 flags out of range" in text
-    assert "--bandwidth-voxel; found 0.0; expected more than 0" in text
+    assert "--bandwidth-voxel; found 0.0; expected at least 0.1" in text
     assert "--fuse-voxel; found -1.0; expected 0 or more" in text
     assert "--min-points; found 0; expected at least 1" in text
     assert run(tmp_path, "--threshold", "nan") == 2
-    assert "--threshold; found nan; expected more than 0" in capsys.readouterr().err
+    assert "--threshold; found nan; expected a finite number" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("flags", "n"), [((), 2), (("--opposite-voxel", "0"), 3)])

@@ -263,7 +263,9 @@ def test_a_bad_membrane_fails_alone(case, array, value):
             r"--box-shape; found \[12, 0, 12\]; expected at least 1",
         ),
         (["--pixel-size-angstrom", "-1"], "--pixel-size-angstrom; found -1.0; expected 0 or more"),
-        (["--lowpass-angstrom", "nan"], "--lowpass-angstrom; found nan; expected 0 or more"),
+        (["--lowpass-angstrom", "2000"], "found 2000.0; expected at most 1000"),
+        (["--box-centre", "6", "inf", "6"], "--box-centre; found inf; expected a finite number"),
+        (["--lowpass-angstrom", "nan"], "--lowpass-angstrom; found nan; expected a finite number"),
     ],
 )
 def test_bad_numbers_are_told(case, capsys, flags, message):

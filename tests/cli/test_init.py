@@ -114,9 +114,8 @@ def test_mistakes_end_in_one_line_and_write_nothing(tmp_path, capsys, flags, mes
 
 
 def test_negative_pixel_size_is_refused(tmp_path, capsys):
-    with pytest.raises(SystemExit):
-        init(tmp_path, tmp_path, "--pixel-size-angstrom", "-1")
-    assert "-1 is not a number from 0 upwards" in capsys.readouterr().err
+    assert init(tmp_path, tmp_path, "--pixel-size-angstrom", "-1") == 2
+    assert "--pixel-size-angstrom; found -1.0; expected 0 or more" in capsys.readouterr().err
 
 
 @needs_data

@@ -121,10 +121,39 @@ def test_table_without_points(folder):
 
 
 def test_membrane_without_a_clear_point_is_empty(folder):
+    speck = np.zeros(SHAPE, np.int8)
+    speck[20:22, 20:25, 20:25] = 1  # all of it lies at its own rim
+    write_volume(folder / "single.mrc", speck, 10.0)
     write_sheet(folder, ("M1", "single.mrc"))
-    table, status = run(folder, "--rim-cosine", "1.01")
+    table, status = run(folder)
     assert len(table) == 0
     assert status["M1"]["status"] == "empty"
+
+
+def test_flags_out_of_range_are_told_together(folder, capsys):
+    write_sheet(folder, ("M1", "single.mrc"))
+    flags = ["--band-voxel", "1", "--rim-cosine", "1.5", "--seed", "-1", "--voting-decay-voxel=0"]
+    with pytest.raises(AssertionError):
+        run(folder, *flags)
+    text = capsys.readouterr().err
+    assert "sample_points: error: 4 flags out of range:" in text
+    for part in (
+        "--seed; found -1; expected 0 or more",
+        "--band-voxel; found 1.0; expected more than 1",
+        "--voting-decay-voxel; found 0.0; expected more than 0",
+        "--rim-cosine; found 1.5; expected at most 1",
+    ):
+        assert part in text
+    assert not (folder / "out.npz").exists()
+
+
+def test_info_of_another_tomogram_is_refused(folder, capsys):
+    write_sheet(folder, ("M1", "single.mrc"))
+    (folder / "info.json").write_text((folder / "info.json").read_text().replace("T1", "T2"))
+    with pytest.raises(AssertionError):
+        run(folder)
+    message = "info.json: info of another tomogram; found T2; expected T1"
+    assert message in capsys.readouterr().err
 
 
 def test_same_seed_same_bytes_whatever_the_threads(folder):

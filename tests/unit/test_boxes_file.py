@@ -20,9 +20,17 @@ def test_missing_file_is_told(tmp_path):
 
 
 def test_damaged_file_is_told(tmp_path):
-    (tmp_path / "bad.npy").write_bytes(b"nothing")
-    with pytest.raises(InputError, match="bad.npy: unreadable.*an .npy file of boxes"):
-        open_boxes(tmp_path / "bad.npy", 1)
+    for content in (b"nothing", b"", b"\x93NUMPY\1\0"):
+        (tmp_path / "bad.npy").write_bytes(content)
+        with pytest.raises(InputError, match="bad.npy: unreadable.*an .npy file of boxes"):
+            open_boxes(tmp_path / "bad.npy", 1)
+
+
+def test_file_of_several_arrays_is_told(tmp_path):
+    np.savez(tmp_path / "bad.npz", a=np.zeros(1))
+    message = "bad.npz: unreadable; found another kind of file; expected an .npy file of boxes"
+    with pytest.raises(InputError, match=message):
+        open_boxes(tmp_path / "bad.npz", 1)
 
 
 @pytest.mark.parametrize("array", [np.zeros((2, 3), np.float32), np.zeros((2, 3, 3, 3))])

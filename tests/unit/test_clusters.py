@@ -6,7 +6,7 @@ from scipy.spatial import cKDTree
 
 from membrain.clusters import Clusters, ClusterTable, find_clusters, point_weights, read_clusters
 from membrain.errors import InputError
-from membrain.files import write_arrays
+from membrain.files import read_arrays, write_arrays
 
 SIGMA = (3.35, 1.86)  # voxel, in-plane spreads of an elongated particle, ratio 1.8
 
@@ -227,6 +227,19 @@ def test_another_file_is_told(tmp_path):
         match=r"x.npz: not a table of clusters; found arrays points; expected also positions",
     ):
         read_clusters(tmp_path / "x.npz")
+
+
+def test_table_of_clusters_without_its_entries_is_told(tmp_path):
+    make_table(2).write(tmp_path / "c.npz")
+    meta, arrays = read_arrays(tmp_path / "c.npz")
+    write_arrays(tmp_path / "c.npz", {**meta, "classes": [["a"], "b"]}, **arrays)
+    message = r"c.npz: entry 'classes'; found .*; expected a list of lists of names; run cluster_po"
+    with pytest.raises(InputError, match=message):
+        read_clusters(tmp_path / "c.npz")
+    del meta["sides"]
+    write_arrays(tmp_path / "c.npz", meta, **arrays)
+    with pytest.raises(InputError, match="c.npz: not a table of clusters; found no entry sides"):
+        read_clusters(tmp_path / "c.npz")
 
 
 def test_clusters_record_has_one_label_and_weight_per_point():

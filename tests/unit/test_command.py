@@ -108,10 +108,10 @@ def test_threads_are_set_before_the_step_runs(step):
     assert len(seen) == 4
 
 
-@pytest.mark.parametrize("n", ["0", "-2"])
-def test_too_few_threads_are_told(step, capsys, n):
+@pytest.mark.parametrize("n", ["0", "-2", "1025"])
+def test_too_few_or_too_many_threads_are_told(step, capsys, n):
     assert command.main(["work", "--threads", n]) == 2
-    assert capsys.readouterr().err == f"work: --threads {n}: expected at least 1\n"
+    assert capsys.readouterr().err == f"work: --threads {n}: expected 1 to 1024\n"
     assert step.calls == []
 
 
@@ -156,7 +156,15 @@ def test_wrong_flags_are_exit_code_2(step, capsys, flags, message):
     with pytest.raises(SystemExit) as caught:
         command.main(["work", *flags])
     assert caught.value.code == 2
-    assert f"step.py work: error: {message}" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith(f"work: error: {message}")
+    assert step.calls == []
+
+
+@pytest.mark.parametrize("size", ["nan", "inf", "-1e300"])
+def test_numbers_that_cannot_be_meant_are_told_by_every_step(step, capsys, size):
+    assert command.main(["work", f"--size={size}"]) == 2
+    message = f"work: error: --size; found {float(size)}; expected a finite number, at most 1e+09"
+    assert capsys.readouterr().err.startswith(message)
     assert step.calls == []
 
 

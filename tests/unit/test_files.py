@@ -128,6 +128,12 @@ def test_pickled_objects_are_refused(tmp_path):
         read_arrays(path)
 
 
+def test_damaged_meta_entry_is_told(tmp_path):
+    np.savez(tmp_path / "x.npz", meta=np.array("{"))
+    with pytest.raises(InputError, match=r"x\.npz: damaged; found entry 'meta': Expecting"):
+        read_arrays(tmp_path / "x.npz")
+
+
 @pytest.mark.parametrize(
     ("arrays", "found"), [({"a": np.zeros(1)}, "arrays a;"), ({}, "arrays none;")]
 )

@@ -92,6 +92,9 @@ def test_mistakes_are_named(tmp_path):
     (tmp_path / "a.tsv").write_text("tomogram\tmembrane\nT\tM\n")
     with pytest.raises(InputError, match="a.tsv: not a status table; found columns tomogram, memb"):
         join_status([tmp_path / "a.tsv"])
+    (tmp_path / "a.tsv").write_text("NaN\n")  # without rows
+    with pytest.raises(InputError, match="a.tsv: not a status table; found columns NaN; expected"):
+        join_status([tmp_path / "a.tsv"])
     header = "tomogram\tmembrane\tstep\tstatus\tn\tmessage\n"
     (tmp_path / "b.tsv").write_text(header + "T\tM\tsample_points\tgood\t1\t\n")
     with pytest.raises(InputError, match="membrane 'M'; found status 'good'; expected one of ok"):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from membrain.errors import InputError
-from membrain.files import write_arrays
+from membrain.files import read_arrays, write_arrays
 from membrain.tables import STATUS_COLUMNS, PointTable, Status, read_status
 
 
@@ -139,6 +139,46 @@ def test_file_of_another_step_is_told(tmp_path):
     write_arrays(tmp_path / "x.npz", {}, positions=np.zeros((0, 3)))
     message = r"found arrays positions; expected also points, normals, membrane, side$"
     with pytest.raises(InputError, match=message):
+        PointTable.read(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"shape": None}, "x.npz: not a table of points; found no entry shape"),
+        ({"shape": [1, 2]}, r"entry 'shape'; found \[1, 2\]; expected three whole numbers above 0"),
+        ({"membranes": "m1"}, "entry 'membranes'; found 'm1'; expected a list of names"),
+        ({"pixel_size_angstrom": 0.0}, "entry 'pixel_size_angstrom'; found 0.0; expected a number"),
+        ({"extra": ["scores"]}, "x.npz: columns that do not fit each other; found no scores; run"),
+        ({"membranes": ["m1"]}, "x.npz: columns that do not fit each other; found {'points': "),
+        ({"sides": ["a"]}, "columns that do not fit each other"),
+    ],
+)
+def test_table_whose_entries_are_wrong_is_told(tmp_path, changes, message):
+    table([0, 1], [0, 1]).write(tmp_path / "x.npz")
+    meta, arrays = read_arrays(tmp_path / "x.npz")
+    meta = {name: value for name, value in {**meta, **changes}.items() if value is not None}
+    write_arrays(tmp_path / "x.npz", meta, **arrays)
+    with pytest.raises(InputError, match=message):
+        PointTable.read(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("content", [[1], "a", None])
+def test_table_whose_entries_are_no_object_is_told(tmp_path, content):
+    table([0], [0]).write(tmp_path / "x.npz")
+    write_arrays(tmp_path / "x.npz", content, **read_arrays(tmp_path / "x.npz")[1])
+    with pytest.raises(InputError, match="x.npz: not a table of points; found .*; expected an obj"):
+        PointTable.read(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("points", (2, 2)), ("normals", (1, 3)), ("membrane", ()), ("side", (3,))]
+)
+def test_table_of_ragged_columns_is_told(tmp_path, name, shape):
+    table([0, 0], [0, 0]).write(tmp_path / "x.npz")
+    meta, arrays = read_arrays(tmp_path / "x.npz")
+    write_arrays(tmp_path / "x.npz", meta, **{**arrays, name: np.zeros(shape)})
+    with pytest.raises(InputError, match=r"columns that do not fit .*; run the step that makes it"):
         PointTable.read(tmp_path / "x.npz")
 
 

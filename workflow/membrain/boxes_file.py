@@ -8,6 +8,8 @@ import numpy as np
 
 from .errors import InputError
 
+MAGIC = b"\x93NUMPY"
+
 
 def open_boxes(path: str | Path, n_rows: int) -> np.ndarray:
     """Return a read-only memory map of the boxes of a batch.
@@ -28,6 +30,9 @@ def open_boxes(path: str | Path, n_rows: int) -> np.ndarray:
         When the file is absent, not boxes, or has another number of rows.
     """
     try:
+        with open(path, "rb") as handle:  # np.load would take an archive too, and leave it open
+            if handle.read(len(MAGIC)) != MAGIC:
+                raise ValueError("another kind of file")
         boxes = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file", remedy="run extract_subvolumes") from None

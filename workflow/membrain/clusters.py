@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from .entries import NAME_LISTS, check_entries
 from .errors import InputError
 from .files import read_arrays, write_arrays
 from .mean_shift import climb, diameter, fuse
+from .tables import PLACE
 
 # Centres nearer than this many bandwidths are one particle. On simulated distance maps of elongated
 # particles (half axes at the threshold 10 and 5.6 voxels, neighbours from 8 voxels on, noise 0.5)
@@ -199,6 +201,7 @@ class ClusterTable:
         write_arrays(path, meta, **arrays)
 
 
+META = {**PLACE, "classes": NAME_LISTS}
 ARRAYS = {
     "positions": np.float64,
     "membrane": np.int32,
@@ -228,6 +231,7 @@ def read_clusters(path: str | Path) -> ClusterTable:
             expected=f"also {', '.join(missing)}",
             remedy="run cluster_points",
         )
+    check_entries(path, meta, META, META, "a table of clusters", "run cluster_points")
     return ClusterTable(
         **{name: arrays[name] for name in ARRAYS},
         tomogram=meta.pop("tomogram"),

@@ -8,9 +8,11 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from . import __version__
 from .errors import InputError, suggest
+from .flags import check_finite
 from .steps import VERBS
 
 THREAD_VARIABLES = (
@@ -21,6 +23,7 @@ THREAD_VARIABLES = (
 )
 OUTPUTS = {"output", "output_points", "output_subvolumes", "status", "checkpoint", "curves"}
 OUTPUTS |= {"curves_png", "csv", "star", "import_list", "metrics", "membranes"}
+MAX_THREADS = 1024
 MORE = "give the job more memory, or fewer membranes (config: membranes_per_job)"
 
 
@@ -31,6 +34,14 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescript
         if action.default in (None, False, "") or action.default == []:
             return action.help
         return super()._get_help_string(action)
+
+
+class Parser(argparse.ArgumentParser):
+    """Tells a wrong flag in one line, without the usage that would hide it."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with exit code 2."""
+        self.exit(2, f"{self.prog.removeprefix('step.py ')}: error: {message}; see --help\n")
 
 
 def _overview() -> str:
@@ -90,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if verb not in VERBS:
         return _fail("step.py", f"unknown step '{verb}': {suggest(verb, VERBS)}")
     module = importlib.import_module(f"{__package__}.steps.{verb}")
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"step.py {verb}", description=module.__doc__, formatter_class=HelpFormatter
     )
     module.add_arguments(parser)
@@ -98,8 +109,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     common.add_argument("--threads", type=int, default=1, help="processor cores to use")
     common.add_argument("--quiet", action="store_true", help="warnings and errors only")
     args = parser.parse_args(flags)
-    if args.threads < 1:
-        return _fail(verb, f"--threads {args.threads}: expected at least 1")
+    if not 1 <= args.threads <= MAX_THREADS:
+        return _fail(verb, f"--threads {args.threads}: expected 1 to {MAX_THREADS}")
     for name in THREAD_VARIABLES:
         os.environ[name] = str(args.threads)
     logging.basicConfig(
@@ -108,6 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         datefmt="%H:%M:%S",
     )
     try:
+        check_finite(args)
         _check_outputs(args)
         module.run(args)
     except InputError as error:

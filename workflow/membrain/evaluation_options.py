@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from .errors import InputError
+from .flags import check_ranges
 
 if TYPE_CHECKING:
     from .evaluation import Settings
@@ -92,18 +93,14 @@ def _by_class(flag: str, content: object, kind: type) -> dict:
 
 
 def check_lengths(args: argparse.Namespace, *names: str) -> None:
-    """Check that flags hold finite numbers of 0 or more.
+    """Check that flags hold numbers of 0 or more.
 
     Raises
     ------
     InputError
-        Names the first that does not.
+        Lists those that do not.
     """
-    for name in names:
-        value = getattr(args, name)
-        values = value if isinstance(value, list) else [value]
-        if not all(0 <= v < float("inf") for v in values):
-            raise InputError("--" + name.replace("_", "-"), found=value, expected="0 or more")
+    check_ranges(args, least=dict.fromkeys(names, 0))
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
@@ -116,7 +113,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
     """
     from .evaluation import Settings
 
-    check_lengths(args, "radius_voxel", "pixel_size_angstrom", "draws", "radii_voxel")
+    check_lengths(args, "radius_voxel", "pixel_size_angstrom", "draws", "seed", "radii_voxel")
     symmetry = parse_json("--symmetry", args.symmetry)
     default, by_class = 2, symmetry
     if not isinstance(symmetry, dict):

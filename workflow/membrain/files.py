@@ -83,7 +83,10 @@ def read_arrays(path: str | Path) -> tuple[dict, dict[str, np.ndarray]]:
             found=f"arrays {', '.join(arrays) or 'none'}",
             expected="an entry 'meta'",
         )
-    return json.loads(str(arrays.pop("meta"))), arrays
+    try:
+        return json.loads(str(arrays.pop("meta"))), arrays
+    except ValueError as error:
+        raise InputError(f"{path}: damaged", found=f"entry 'meta': {error}") from None
 
 
 def write_json(path: str | Path, content: object) -> None:

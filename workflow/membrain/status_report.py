@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from .errors import InputError
-from .files import write_table
+from .files import read_table, write_table
 from .steps import VERBS
-from .tables import STATUS_COLUMNS, read_status
+from .tables import STATUS_COLUMNS
 
 OUTCOMES = ("ok", "empty", "failed")
 
@@ -25,14 +25,14 @@ def join_status(paths: Iterable[str | Path]) -> list[dict[str, str]]:
     order = {verb: i for i, verb in enumerate(VERBS)}
     rows = []
     for path in paths:
-        for row in read_status(path):
-            missing = [name for name in STATUS_COLUMNS if name not in row]
-            if missing:
-                raise InputError(
-                    f"{path}: not a status table",
-                    found=f"columns {', '.join(row)}",
-                    expected=", ".join(STATUS_COLUMNS),
-                )
+        columns, found = read_table(path)
+        if not set(STATUS_COLUMNS) <= set(columns):
+            raise InputError(
+                f"{path}: not a status table",
+                found=f"columns {', '.join(columns)}",
+                expected=", ".join(STATUS_COLUMNS),
+            )
+        for row in found:
             if row["status"] not in OUTCOMES:
                 raise InputError(
                     f"{path}: membrane '{row['membrane']}'",

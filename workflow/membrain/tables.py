@@ -10,12 +10,22 @@ from pathlib import Path
 
 import numpy as np
 
+from .entries import NAME, NAMES, POSITIVE, SIZES, check_entries
 from .errors import InputError
 from .files import read_arrays, read_table, write_arrays, write_table
 from .scratch import IS_FULL
 
 log = logging.getLogger(__name__)
 
+COLUMNS = ("points", "normals", "membrane", "side")
+PLACE = {
+    "tomogram": NAME,
+    "membranes": NAMES,
+    "sides": NAMES,
+    "shape": SIZES,
+    "pixel_size_angstrom": POSITIVE,
+}
+META = {**PLACE, "extra": NAMES}
 STATUS_COLUMNS = ("tomogram", "membrane", "step", "status", "n", "message")
 
 
@@ -116,13 +126,15 @@ class PointTable:
             When the file is not a point table or lacks a needed column.
         """
         meta, arrays = read_arrays(path)
-        missing = [n for n in ("points", "normals", "membrane", "side", *needs) if n not in arrays]
+        missing = [n for n in (*COLUMNS, *needs) if n not in arrays]
         if missing:
             raise InputError(
                 f"{path}: not the table that this step takes",
                 found=f"arrays {', '.join(sorted(arrays))}",
                 expected=f"also {', '.join(missing)}",
             )
+        check_entries(path, meta, META, META, "a table of points")
+        _check_columns(path, arrays, meta)
         extra = {name: arrays[name] for name in meta.pop("extra")}
         return cls(
             points=arrays["points"],
@@ -136,6 +148,23 @@ class PointTable:
             pixel_size=meta.pop("pixel_size_angstrom"),
             extra=extra,
             meta=meta,
+        )
+
+
+def _check_columns(path: str | Path, arrays: dict[str, np.ndarray], meta: dict) -> None:
+    """Check that the columns of a table of points have a row for each point."""
+    lost = [name for name in meta["extra"] if name not in arrays]
+    shapes = {name: arrays[name].shape for name in (*COLUMNS, *meta["extra"]) if name not in lost}
+    n = len(arrays["membrane"]) if arrays["membrane"].ndim else -1
+    is_right = not lost and all(shape[:1] == (n,) for shape in shapes.values())
+    is_right &= shapes["points"] == shapes["normals"] == (n, 3)
+    for name, names in (("membrane", "membranes"), ("side", "sides")):
+        is_right &= bool(np.isin(arrays[name], np.arange(len(meta[names]))).all())
+    if not is_right:
+        raise InputError(
+            f"{path}: columns that do not fit each other",
+            found=f"no {', '.join(lost)}" if lost else shapes,
+            remedy="run the step that makes it",
         )
 
 

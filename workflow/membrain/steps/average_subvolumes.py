@@ -123,11 +123,12 @@ def run(args: argparse.Namespace) -> None:
     from ..average_files import Settings, write_averages
     from ..average_groups import group_particles, pick_contrast
     from ..averages import add_particles, empty_sums, split_halves
-    from ..files import provenance, read_json
+    from ..files import provenance
+    from ..infos import read_infos
     from ..volumes import read_box
 
     symmetry = _check(args)
-    infos = {info["tomogram"]: info for info in map(read_json, args.infos)}
+    infos = read_infos(args.infos, ("pixel_size_angstrom", "mean", "std", "grey"))
     groups = group_particles(_read_lists(args, infos), infos)
     volumes = _headers(args, groups.particles.tomogram, infos)
     pixel_size = args.pixel_size_angstrom or min(i["pixel_size_angstrom"] for i in infos.values())

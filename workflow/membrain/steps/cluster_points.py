@@ -76,20 +76,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _check_numbers(args: argparse.Namespace) -> None:
-    from ..errors import Problems
+    from ..flags import check_ranges
 
-    problems = Problems()
-    above_zero = ("threshold", "bandwidth_voxel", "split_bandwidth_voxel")
     from_zero = ("fuse_voxel", "split_diameter_voxel", "opposite_voxel", "pixel_size_angstrom")
-    for name in (*above_zero, *from_zero):
-        value = getattr(args, name)
-        if value is None or 0 < value < float("inf") or (value == 0 and name not in above_zero):
-            continue
-        expected = "more than 0" if name in above_zero else "0 or more"
-        problems.add(f"--{name.replace('_', '-')}", found=value, expected=expected)
-    if args.min_points < 1:
-        problems.add("--min-points", found=args.min_points, expected="at least 1")
-    problems.raise_if_any(f"{len(problems.errors)} flags out of range")
+    least = {"min_points": 1, "bandwidth_voxel": 0.1, "split_bandwidth_voxel": 0.1}
+    check_ranges(args, least={**dict.fromkeys(from_zero, 0), **least}, above={"threshold": 0})
 
 
 def _thresholds(args: argparse.Namespace, meta: dict, n_outputs: int) -> tuple[float, ...]:

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Join, write, tell, check."""
-    from ..errors import InputError
+    from ..flags import check_ranges
     from ..status_report import (
         check_failures,
         count_lines,
@@ -41,8 +41,7 @@ def run(args: argparse.Namespace) -> None:
         write_status,
     )
 
-    if args.allow_failed < 0:
-        raise InputError("--allow-failed", found=args.allow_failed, expected="0 or more")
+    check_ranges(args, least={"allow_failed": 0})
     rows = join_status(args.status)
     if args.output:
         write_status(args.output, rows)

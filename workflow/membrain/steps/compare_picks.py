@@ -94,13 +94,14 @@ def run(args: argparse.Namespace) -> None:
     from ..comparison_text import screen_lines
     from ..errors import InputError
     from ..evaluation_options import check_lengths, settings_of
-    from ..files import provenance, read_json
+    from ..files import provenance
     from ..ground_truth import read_ground_truth
+    from ..infos import read_infos
     from ..sheets import read_membranes
 
     settings = settings_of(args)
     check_lengths(args, "near_voxel")
-    infos = {info["tomogram"]: info for info in map(read_json, args.infos)}
+    infos = read_infos(args.infos)
     rows = read_membranes(args.sheet, must_exist=False)
     truth = read_ground_truth(rows, infos, args.pixel_size_angstrom)
     if not truth.rows:

@@ -124,13 +124,13 @@ def _heatmaps(args: argparse.Namespace, cases: list, groups: list, settings) -> 
 
 def _cases(args: argparse.Namespace) -> list:
     """Return the annotated membranes with what was picked on them."""
-    from ..files import read_json
     from ..ground_truth import read_ground_truth
+    from ..infos import read_infos
     from ..particles import concatenate_particles
     from ..pick_lists import PickSource, read_list
     from ..sheets import read_membranes
 
-    infos = {info["tomogram"]: info for info in map(read_json, args.infos)}
+    infos = read_infos(args.infos)
     rows = read_membranes(args.sheet, must_exist=False)
     limit = args.near_membrane_voxel
     truth = read_ground_truth(rows, infos, args.pixel_size_angstrom, limit)

@@ -117,21 +117,17 @@ def _write_vtps(args: argparse.Namespace, particles, infos: dict) -> None:
 def run(args: argparse.Namespace) -> None:
     """Read particle tables, write the formats asked for."""
     from ..errors import InputError
-    from ..files import read_json
+    from ..flags import check_ranges
     from ..formats.relion import require_infos
+    from ..infos import read_infos
     from ..particles import concatenate_particles, read_particles
 
-    if args.tilt_series_pixel_size_angstrom < 0:
-        raise InputError(
-            "--tilt-series-pixel-size-angstrom",
-            found=args.tilt_series_pixel_size_angstrom,
-            expected="0 or more",
-        )
+    check_ranges(args, least={"tilt_series_pixel_size_angstrom": 0})
     if args.import_list and not args.star_dir:
         raise InputError(
             "--import-list lists the files of --star-dir", remedy="give --star-dir too"
         )
-    infos = {info["tomogram"]: info for info in map(read_json, args.infos)}
+    infos = read_infos(args.infos)
     particles = concatenate_particles(map(read_particles, args.particles))
     require_infos(particles.tomogram, infos)
     if args.csv:

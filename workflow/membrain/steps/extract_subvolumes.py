@@ -73,14 +73,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _check_numbers(args: argparse.Namespace) -> None:
-    from ..errors import InputError
+    from ..flags import check_ranges
 
-    if min(args.box_shape) < 1:
-        raise InputError("--box-shape", found=args.box_shape, expected="at least 1 voxel each")
-    for flag in ("pixel_size_angstrom", "lowpass_angstrom"):
-        value = getattr(args, flag)
-        if not 0 <= value < float("inf"):
-            raise InputError(f"--{flag.replace('_', '-')}", found=value, expected="0 or more")
+    check_ranges(
+        args,
+        least={"box_shape": 1, "pixel_size_angstrom": 0, "lowpass_angstrom": 0},
+        most={"box_shape": 256, "lowpass_angstrom": 1000},
+    )
 
 
 def _check_same_tomogram(args: argparse.Namespace, table, info: dict, volume) -> None:
@@ -213,11 +212,13 @@ def run(args: argparse.Namespace) -> None:
     """Read points, cut boxes, write both."""
     from dataclasses import replace
 
-    from ..files import provenance, read_json
+    from ..files import provenance
+    from ..infos import read_info
     from ..tables import PointTable, Status
 
     _check_numbers(args)
-    table, info = PointTable.read(args.points), read_json(args.info)
+    table = PointTable.read(args.points)
+    info = read_info(args.info, needs=("mean", "std", "grey"))
     status = Status(table.tomogram, "extract_subvolumes")
     with _readable(args.path, args.output_subvolumes) as volume:
         _check_same_tomogram(args, table, info, volume)

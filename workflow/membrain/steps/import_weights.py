@@ -76,15 +76,12 @@ def run(args: argparse.Namespace) -> None:
     import hashlib
     from pathlib import Path
 
-    from ..errors import InputError
+    from ..flags import check_ranges
     from ..network import count_parameters
     from ..published import import_network, read_checkpoint, settings_of
     from ..weights import Card, write_weights
 
-    for flag in ("pixel_size_angstrom", "threshold_voxel"):
-        if not 0 < getattr(args, flag) < float("inf"):
-            name = f"--{flag.replace('_', '-')}"
-            raise InputError(name, found=getattr(args, flag), expected="more than 0")
+    check_ranges(args, above={"pixel_size_angstrom": 0, "threshold_voxel": 0})
     content, source = read_checkpoint(args.checkpoint), Path(args.checkpoint)
     network, found = import_network(content, args.checkpoint), settings_of(content)
     classes = _classes(args, found["classes"], network.head.out_features)

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--pixel-size-angstrom",
-        type=_not_negative,
+        type=float,
         default=0.0,
         help="pixel size to write for every tomogram, angstrom; 0: leave it to the headers",
     )
@@ -57,13 +57,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave out labels and pieces with fewer voxels",
     )
     parser.add_argument("--force", action="store_true", help="replace sheets that exist")
-
-
-def _not_negative(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 upwards")
-    return value
 
 
 def _given_tomograms(texts: list[str], folders: list) -> dict:
@@ -94,12 +87,12 @@ def _check(args: argparse.Namespace, sheets: list) -> None:
     from pathlib import Path
 
     from ..errors import Problems
+    from ..flags import check_ranges
 
+    check_ranges(args, least={"pixel_size_angstrom": 0, "min_voxels": 1})
     problems = Problems()
     if not Path(args.folder).is_dir():
         problems.add(f"{args.folder}: no such folder")
-    if args.min_voxels < 1:
-        problems.add("--min-voxels", found=args.min_voxels, expected="at least 1")
     for sheet in sheets:
         if sheet.exists() and not args.force:
             problems.add(f"{sheet}: exists already", remedy="give --force to replace it")

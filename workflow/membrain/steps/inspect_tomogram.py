@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--path", required=True, help="MRC file of the tomogram")
     parser.add_argument(
         "--pixel-size-angstrom",
-        type=_not_negative,
+        type=float,
         default=0.0,
         help="pixel size of the file, angstrom; 0: take the header's",
     )
@@ -29,41 +29,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--clip",
-        type=_positive,
+        type=float,
         default=3.0,
         help="normalised grey values are cut at this many deviations from the centre",
     )
     parser.add_argument("--output", required=True, help="JSON file to write")
 
 
-def _number(text: str) -> float:
-    value = float(text)
-    if not abs(value) < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a finite number")
-    return value
-
-
-def _not_negative(text: str) -> float:
-    if _number(text) < 0:
-        raise argparse.ArgumentTypeError(f"{text} is below 0")
-    return float(text)
-
-
-def _positive(text: str) -> float:
-    if _number(text) <= 0:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return float(text)
-
-
 def run(args: argparse.Namespace) -> None:
     """Measure and write."""
     import logging
 
+    from ..errors import InputError
+    from ..file_names import clean_name
     from ..files import provenance, write_json
+    from ..flags import check_ranges
     from ..grey_values import summarise
     from ..volumes import has_pixel_size, read_header, resolve_pixel_size
 
     log = logging.getLogger(__name__)
+    check_ranges(args, least={"pixel_size_angstrom": 0}, above={"clip": 0})
+    if clean_name(args.tomogram) != args.tomogram:
+        raise InputError(
+            "--tomogram",
+            found=repr(args.tomogram),
+            expected="letters, digits and . _ + - only, beginning with a letter or digit",
+        )
     volume = read_header(args.path)
     pixel_size = resolve_pixel_size(volume, args.pixel_size_angstrom)
     header_pixel_size = volume.header_pixel_size[0] if has_pixel_size(volume) else 0.0

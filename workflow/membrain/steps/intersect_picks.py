@@ -105,11 +105,11 @@ def run(args: argparse.Namespace) -> None:
     from ..consensus import PAIR_COLUMNS, TABLE_COLUMNS, consensus_rows, intersect, pair_rows
     from ..evaluation_files import write_rows
     from ..evaluation_options import check_lengths
-    from ..files import read_json
     from ..formats.relion import write_particles
+    from ..infos import read_infos
 
     check_lengths(args, "near_voxel", "radius_voxel", "pixel_size_angstrom", "symmetry")
-    infos = {info["tomogram"]: info for info in map(read_json, args.infos)}
+    infos = read_infos(args.infos)
     steps = {name: working_voxel(info, args.pixel_size_angstrom) for name, info in infos.items()}
     first, second = _read(args, infos, steps)
     _check_units(args, first, second, infos, steps)

@@ -213,15 +213,16 @@ def run(args: argparse.Namespace) -> None:
 
     from ..class_options import by_class
     from ..errors import InputError
-    from ..files import provenance, read_json
+    from ..files import provenance
+    from ..infos import read_info
     from ..tables import PointTable, Status
 
     _check_numbers(args)
-    table, info = PointTable.read(args.points), read_json(args.info)
-    if {table.tomogram, info.get("tomogram")} != {args.tomogram}:
+    table, info = PointTable.read(args.points), read_info(args.info)
+    if {table.tomogram, info["tomogram"]} != {args.tomogram}:
         raise InputError(
             f"{args.points} and {args.info}: not of tomogram '{args.tomogram}'",
-            found=f"{table.tomogram} and {info.get('tomogram')}",
+            found=f"{table.tomogram} and {info['tomogram']}",
         )
     status = Status(table.tomogram, "label_points")
     labels, clear, classes = _label(args, table, info, status)

@@ -47,15 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _check(args: argparse.Namespace, table, clusters) -> None:
     from ..errors import InputError
+    from ..flags import check_ranges
 
-    if not 0 < args.normal_radius_voxel < float("inf"):
-        raise InputError(
-            "--normal-radius-voxel", found=args.normal_radius_voxel, expected="more than 0"
-        )
-    if not 0 <= args.pixel_size_angstrom < float("inf"):
-        raise InputError(
-            "--pixel-size-angstrom", found=args.pixel_size_angstrom, expected="0 or more"
-        )
+    check_ranges(args, least={"pixel_size_angstrom": 0}, above={"normal_radius_voxel": 0})
     for what, found, expected in (
         ("tomogram", clusters.tomogram, table.tomogram),
         ("membranes", clusters.membranes, table.membranes),

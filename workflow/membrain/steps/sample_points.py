@@ -16,6 +16,11 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
+NOT_NEGATIVE = (
+    *("pixel_size_angstrom", "thinning_voxel", "edge_margin_voxel", "rim_cosine"),
+    *("voting_radius_voxel", "voting_cosine", "seed"),
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
@@ -155,11 +160,27 @@ def run(args: argparse.Namespace) -> None:
     import numpy as np
     from tqdm import tqdm
 
-    from ..files import provenance, read_json
+    from ..errors import InputError
+    from ..files import provenance
+    from ..flags import check_ranges
+    from ..infos import read_info
     from ..sheets import select_membranes
     from ..tables import PointTable, Status
 
-    info = read_json(args.info)
+    check_ranges(
+        args,
+        least=dict.fromkeys(NOT_NEGATIVE, 0),
+        above={"band_voxel": 1, "voting_decay_voxel": 0},
+        most={"rim_cosine": 1, "voting_cosine": 1, "band_voxel": 1000},
+    )
+    needs = ("pixel_size_angstrom", "header_pixel_size_angstrom", "origin_angstrom")
+    info = read_info(args.info, needs)
+    if info["tomogram"] != args.tomogram:
+        raise InputError(
+            f"{args.info}: info of another tomogram",
+            found=info["tomogram"],
+            expected=args.tomogram,
+        )
     rows = select_membranes(args.sheet, args.tomogram, args.membranes)
     status = Status(args.tomogram, "sample_points")
     masks = _read_masks(rows, info, status)

@@ -29,13 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Simulate the recipe."""
-    from ..errors import InputError
+    from ..flags import check_ranges
     from ..simulation.dataset import write_dataset
     from ..simulation.recipe import read_recipe
 
+    check_ranges(args, least={"seed": 0})
     recipe = read_recipe(args.recipe)
     if args.seed is not None:
-        if args.seed < 0:
-            raise InputError("--seed", found=args.seed, expected="0 or more")
         recipe = recipe.with_seed(args.seed)
     write_dataset(recipe, args.output_dir, args.threads)
