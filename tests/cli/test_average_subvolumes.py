@@ -230,7 +230,7 @@ def test_same_bytes_each_time(made, tmp_path):
         (("--symmetry", "PSII=1.5"), "--symmetry; found 1.5"),
         (("--lists", "a.csv"), "--lists; found a.csv; expected NAME=FILE"),
         (("--lists", "all=a.csv"), "name 'all' stands twice or means all particles"),
-        (("--lists", "a=nowhere.csv"), "nowhere.csv: unreadable"),
+        (("--lists", "a=nowhere.csv"), "nowhere.csv: no such file of picks"),
     ],
 )
 def test_mistakes_end_with_one_line_and_code_2(made, tmp_path, capsys, flags, message):
