@@ -54,6 +54,8 @@ rule collect_status:
         status=RESULTS / "status.tsv",
     log:
         RESULTS / "logs/collect_status.log",
+    benchmark:
+        RESULTS / "benchmarks/collect_status.tsv"
     conda:
         "../../envs/core.yaml"
     resources:
@@ -74,6 +76,8 @@ rule check_status:
         touch(RESULTS / "logs/checked.txt"),
     log:
         RESULTS / "logs/check_status.log",
+    benchmark:
+        RESULTS / "benchmarks/check_status.tsv"
     localrule: True
     conda:
         "../../envs/core.yaml"
@@ -85,7 +89,9 @@ rule check_status:
 
 
 onsuccess:
-    if "MEMBRAIN_NO_SUMMARY" not in os.environ:
+    # a run for one target alone, as `train`, may end without the tables that are summed up
+    is_whole = (RESULTS / "particles.csv").is_file() and (RESULTS / "status.tsv").is_file()
+    if is_whole and "MEMBRAIN_NO_SUMMARY" not in os.environ:
         summary.main([str(RESULTS)])
 
 
