@@ -234,7 +234,7 @@ def test_curves_and_poses_of_the_judged_membranes(data):
     np.testing.assert_allclose([float(row["turn_degree"]) for row in rows], 20, atol=0.01)
 
 
-def scored_points(folder, noise):
+def scored_points(folder, noise, *outputs):
     """Write a file of points on the plane z = 20 whose scores are true distances and noise."""
     y, x = np.mgrid[0:60:2, 0:80:2].reshape(2, -1)
     points = np.stack([np.full(len(x), 20.0), y, x], axis=1)
@@ -242,11 +242,12 @@ def scored_points(folder, noise):
     for i, row in zip((1, 2), scores, strict=True):
         distances = np.linalg.norm(points[:, None] - planted(i)[0][None], axis=2)
         row += np.minimum(distances.min(axis=1), 7.0)
-    n = len(points)
+    n, classes = len(points), outputs or [["PSII"]]
     PointTable(
         np.tile(points, (2, 1)), np.tile([1.0, 0, 0], (2 * n, 1)), np.repeat([0, 1], n),
-        np.zeros(2 * n), ("M1", "M2"), "T1", SHAPE, 10.0, extra={"scores": scores.reshape(-1, 1)},
-        meta={"classes": [["PSII"]], "cap": 7.0},
+        np.zeros(2 * n), ("M1", "M2"), "T1", SHAPE, 10.0, 
+        extra={"scores": np.tile(scores.reshape(-1, 1), (1, len(classes)))},
+        meta={"classes": list(classes), "cap": 7.0},
     ).write(folder / "scores.npz")  # fmt: skip
     return "--scores", str(folder / "scores.npz")
 
@@ -262,6 +263,26 @@ def test_heatmap_correlation_of_annotated_membranes(data):
     flags = ("--radii-angstrom", "10", "10", "100")  # labels rise faster in the plane
     _, _, rows = evaluate(data, picks(), *longer, *flags)
     assert 0.5 < float(rows[0]["heatmap_pearson"]) < 0.99
+
+
+def test_output_of_the_model_that_found_nothing_is_judged(data):
+    with open(data / "a2.csv", "a") as handle:
+        handle.write("b6f,40,30,20,0,0,0\n")
+    flags = scored_points(data, 0.0, ["PSII"], ["b6f"])
+    _, metrics, _ = evaluate(data, picks(), *flags)
+    assert metrics["classes"]["b6f"]["strict"]["recall"] == 0.0
+    assert metrics["overall"]["n_annotated"] == 13
+
+
+def test_output_of_several_classes_is_judged_by_all_of_them(data):
+    path = data / "a2.csv"
+    path.write_text(path.read_text().replace("PSII", "b6f", 3))
+    flags = scored_points(data, 0.0, ["PSII", "b6f"])
+    _, metrics, _ = evaluate(data, picks(), *flags)
+    assert metrics["overall"]["strict"]["f1"] == 1.0
+    assert metrics["overall"]["n_annotated"] == 12
+    _, metrics, _ = evaluate(data, picks(), *flags, "--classes", '{"PSII": ["PSII"]}')
+    assert metrics["overall"]["n_annotated"] == 9
 
 
 def test_scores_of_another_step_are_refused(data, capsys):

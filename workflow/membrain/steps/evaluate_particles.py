@@ -36,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="{}",
         metavar="JSON",
         help="predicted class to list of annotated classes, or a list of lists as in training "
-        "(the first of each is the predicted class); by default equal names are compared",
+        "(the first of each is the predicted class); by default those of the outputs in --scores, "
+        "without which equal names are compared",
     )
     parser.add_argument(
         "--near-membrane-voxel",
@@ -89,6 +90,17 @@ def _outputs(content: object) -> dict[str, list[str]]:
         if not isinstance(names, list) or not all(isinstance(n, str) for n in (name, *names)):
             raise InputError(f"--classes: '{name}'", found=names, expected="a list of names")
     return content
+
+
+def _model_outputs(args: argparse.Namespace) -> dict[str, list[str]]:
+    """Return annotated classes by predicted class: those given, or those of the model's outputs."""
+    from ..evaluation_options import parse_json
+    from ..files import read_arrays
+
+    given = _outputs(parse_json("--classes", args.classes))
+    if given or not args.scores:
+        return given
+    return _outputs(read_arrays(args.scores[0])[0].get("classes") or {})
 
 
 def _check_flags(args: argparse.Namespace) -> None:
@@ -153,18 +165,17 @@ def run(args: argparse.Namespace) -> None:
     """Read picks and annotations, compare, write the figures."""
     from ..evaluation import class_groups
     from ..evaluation_files import write_details
-    from ..evaluation_options import parse_json, settings_of
+    from ..evaluation_options import settings_of
     from ..files import provenance, write_json, write_table
     from ..metrics import MEMBRANE_COLUMNS, evaluate, judged_rows, table_lines
 
     _check_flags(args)
-    settings, outputs = settings_of(args), _outputs(parse_json("--classes", args.classes))
-    cases = _cases(args)
+    settings, cases = settings_of(args), _cases(args)
     groups = class_groups(
         [name for case in cases for name in case.particles.classes],
         [name for case in cases for name in case.annotations.classes],
         settings.ambiguous,
-        outputs,
+        _model_outputs(args),
     )
     heatmaps = _heatmaps(args, cases, groups, settings)
     metrics, table = evaluate(cases, groups, settings, args.draws, args.seed, heatmaps)
