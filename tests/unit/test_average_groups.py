@@ -73,6 +73,15 @@ def test_particles_that_all_lack_a_pose_are_refused():
         group_particles({"all": found}, INFOS)
 
 
+def test_particles_that_all_lie_outside_are_refused():
+    found = table(10 * np.array([[5.0, 6, 7], [20, 20, 20]]))
+    with pytest.raises(InputError) as caught:
+        group_particles({"all": found}, INFOS)
+    text = str(caught.value)
+    assert "no particle lies in its tomogram; found 2 positions, x 70 to 200, y 60 to 200" in text
+    assert "expected within [49, 39, 29] (x, y, z); are they voxels" in text
+
+
 def test_tomogram_without_info_is_refused():
     with pytest.raises(InputError, match="tomogram 'T9' has particles but no info file"):
         group_particles({"all": table(INSIDE, tomogram="T9")}, INFOS)

@@ -61,7 +61,8 @@ def group_particles(lists: Mapping[str, ParticleTable], infos: Mapping[str, Mapp
     Raises
     ------
     InputError
-        When there are particles but none of them has an orientation, or a tomogram has no info.
+        When there are particles but none of them lies in its tomogram or has an orientation, or a
+        tomogram has no info.
     """
     (_, first), *further = lists.items()
     particles = concatenate_particles(lists.values())
@@ -77,6 +78,15 @@ def group_particles(lists: Mapping[str, ParticleTable], infos: Mapping[str, Mapp
     last = np.array(shapes, dtype=np.float64).reshape(-1, 3) - 1
     is_outside = ((particles.voxel < 0) | (particles.voxel > last)).any(axis=1)
     lacks_pose = ~has_pose(particles.normals, particles.axes)
+    if len(particles) and is_outside.all():
+        low, high = particles.voxel.min(axis=0)[::-1], particles.voxel.max(axis=0)[::-1]
+        spans = [f"{a} {p:.0f} to {q:.0f}" for a, p, q in zip("xyz", low, high, strict=True)]
+        raise InputError(
+            "no particle lies in its tomogram",
+            found=f"{len(particles)} positions, {', '.join(spans)} voxels",
+            expected=f"within {last.max(axis=0)[::-1].astype(int).tolist()} (x, y, z)",
+            remedy="are they voxels of these tomograms, not angstrom or unbinned pixels?",
+        )
     if len(particles) and lacks_pose.all():
         raise InputError(
             "no particle has an orientation",
