@@ -133,6 +133,18 @@ def test_pieces_of_one_tilted_sheet_point_the_same_way():
     assert np.all(agree > 0) or np.all(agree < 0)
 
 
+@pytest.mark.parametrize("flip", [(1, 1, 1), (-1, 1, 1), (1, -1, 1), (1, 1, -1), (-1, -1, -1)])
+def test_vesicle_beside_a_sheet_keeps_its_outside(flip):
+    """The sheet is larger and near, but what encloses a volume has an outside of its own."""
+    vesicle = voxels_of(lambda p: sphere(p, (40, 60, 60), 20), (82, 120, 120))
+    floor = np.argwhere(np.ones((4, 120, 120))) + [8, 0, 0]
+    surface = orient_surface(np.concatenate([vesicle, floor]) * flip)
+    is_vesicle = surface.nodes[:, 0] * flip[0] > 14
+    outward = surface.nodes - np.array([40, 60, 60]) * flip
+    assert ((outward * surface.normals).sum(axis=1)[is_vesicle] > 0).all()
+    assert (surface.normals[~is_vesicle, 0] > 0.9).all()
+
+
 def test_order_of_the_voxels_does_not_matter():
     voxels = voxels_of(u_fold, (60, 40, 80))
     a = orient_surface(voxels)
