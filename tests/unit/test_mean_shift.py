@@ -116,13 +116,6 @@ def test_crowded_and_far_travelling_seeds_equal_plain_numpy():
     np.testing.assert_allclose(densities, kernel, rtol=1e-3)  # of the step before the last
 
 
-def test_kernel_is_the_exponential():
-    t = np.linspace(0, 0.25, 1001)
-    np.testing.assert_allclose(
-        sum(c * t**power for power, c in enumerate(mean_shift.KERNEL)), np.exp(-t), atol=3e-14
-    )
-
-
 def test_grid_stays_small_for_points_far_apart(monkeypatch):
     monkeypatch.setattr(mean_shift, "MAX_CELLS", 50)
     rng = np.random.default_rng(5)

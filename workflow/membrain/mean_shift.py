@@ -6,30 +6,12 @@ import numpy as np
 from numba import njit, prange
 from scipy.spatial import cKDTree
 
+from .exponential import decay_within_quarter
+
 TOLERANCE_VOXEL = 1e-3  # a seed has arrived when it moves less
 MAX_STEPS = 10_000  # never met: a seed moves uphill and stops
 SLACK = 1 / 3  # bandwidths that a seed may go before the points around it are gathered again
 MAX_CELLS = 4_000_000  # of the neighbour grid: 32 MB, whatever the extent of the points
-
-
-# exp(-t) for t from 0 to 1/4 within 2e-14, by interpolation at eight Chebyshev nodes: a polynomial
-# is worked out for several points at once, exp is not
-KERNEL = (
-    1.0,
-    -0.9999999999947052,
-    0.49999999955474517,
-    -0.16666665238753023,
-    0.04166644146254233,
-    -0.008331399993035626,
-    0.0013796520633971472,
-    -0.00017517460428038997,
-)
-
-
-@njit(cache=True, inline="always")
-def _kernel(t):
-    high = ((KERNEL[7] * t + KERNEL[6]) * t + KERNEL[5]) * t + KERNEL[4]
-    return (((high * t + KERNEL[3]) * t + KERNEL[2]) * t + KERNEL[1]) * t + KERNEL[0]
 
 
 @njit(cache=True)
@@ -69,7 +51,7 @@ def _pull(near, n, z, y, x, reach):
     for p in range(n):
         dz, dy, dx = points_z[p] - z, points_y[p] - y, points_x[p] - x
         square = dz * dz + dy * dy + dx * dx
-        w = weights[p] * _kernel(square * scale) if square < reach else 0.0
+        w = weights[p] * decay_within_quarter(square * scale) if square < reach else 0.0
         total += w
         sum_z += w * dz
         sum_y += w * dy

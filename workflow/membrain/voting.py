@@ -9,56 +9,68 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from .exponential import decay as _decay
+
 SHORT_WEIGHT = 3.0  # of a short connection's vote with the surface's normal, in least lengths
 
 
+@numba.njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
+def _add_votes(places, directions, weights, first, last, own, cosine, radius, decay, sums):
+    """Add the outer products of the votes of the points from first to last for one place."""
+    z, y, x, up_z, up_y, up_x = own
+    places_z, places_y, places_x = places[0], places[1], places[2]
+    directions_z, directions_y, directions_x = directions[0], directions[1], directions[2]
+    zz = zy = zx = yy = yx = xx = 0.0
+    for j in range(first, last):  # no branch, no check of division: vector instructions serve
+        dz, dy, dx = places_z[j] - z, places_y[j] - y, places_x[j] - x
+        square = dz * dz + dy * dy + dx * dx
+        vz, vy, vx = directions_z[j], directions_y[j], directions_x[j]
+        # mirror the normal in the plane across the connection; the point's own stays
+        k = 2.0 * (vz * dz + vy * dy + vx * dx) / max(square, 1e-12)
+        vz, vy, vx = vz - k * dz, vy - k * dy, vx - k * dx
+        is_counted = (square < radius * radius) & (vz * up_z + vy * up_y + vx * up_x >= cosine)
+        w = weights[j] * _decay(np.sqrt(square) / decay) if is_counted else 0.0
+        zz += w * vz * vz
+        zy += w * vz * vy
+        zx += w * vz * vx
+        yy += w * vy * vy
+        yx += w * vy * vx
+        xx += w * vx * vx
+    sums[0] += zz
+    sums[1] += zy
+    sums[2] += zx
+    sums[3] += yy
+    sums[4] += yx
+    sums[5] += xx
+
+
 @numba.njit(cache=True, parallel=True)
-def _gather(points, directions, weights, reference, cosine, start, low, cell, dims, radius, decay):
-    """Return for each point the weighted sum of outer products of its neighbours' votes."""
-    n = points.shape[0]
-    out = np.zeros((n, 3, 3))
+def _gather(
+    points, reference, places, directions, weights, cosine, start, low, cell, dims, radius, decay
+):
+    """Return for each point the weighted sum of outer products of its neighbours' votes.
+
+    The places of those that vote are sorted by cell, cell c has start[c] to start[c + 1].
+    """
+    n = points.shape[1]
+    out = np.empty((n, 6))
     reach = int(np.ceil(radius / cell))
     for i in numba.prange(n):
-        z, y, x = points[i, 0], points[i, 1], points[i, 2]
+        z, y, x = points[0, i], points[1, i], points[2, i]
+        own = (z, y, x, reference[0, i], reference[1, i], reference[2, i])
         a = int((z - low[0]) / cell)
         b = int((y - low[1]) / cell)
         c = int((x - low[2]) / cell)
-        zz = zy = zx = yy = yx = xx = 0.0
+        sums = np.zeros(6)
         for p in range(max(0, a - reach), min(dims[0], a + reach + 1)):
             for q in range(max(0, b - reach), min(dims[1], b + reach + 1)):
                 row = (p * dims[1] + q) * dims[2]
                 first = start[row + max(0, c - reach)]
                 last = start[row + min(dims[2], c + reach + 1)]
-                for j in range(first, last):
-                    if weights[j] == 0.0:
-                        continue
-                    dz, dy, dx = points[j, 0] - z, points[j, 1] - y, points[j, 2] - x
-                    d2 = dz * dz + dy * dy + dx * dx
-                    if d2 >= radius * radius:
-                        continue
-                    vz, vy, vx = directions[j, 0], directions[j, 1], directions[j, 2]
-                    if d2 > 0.0:  # mirror the normal in the plane across the connection
-                        k = 2.0 * (vz * dz + vy * dy + vx * dx) / d2
-                        vz -= k * dz
-                        vy -= k * dy
-                        vx -= k * dx
-                    if cosine > 0.0:
-                        r = reference[i]
-                        if vz * r[0] + vy * r[1] + vx * r[2] < cosine:
-                            continue
-                    w = np.exp(-np.sqrt(d2) / decay) * weights[j]
-                    zz += w * vz * vz
-                    zy += w * vz * vy
-                    zx += w * vz * vx
-                    yy += w * vy * vy
-                    yx += w * vy * vx
-                    xx += w * vx * vx
-        out[i, 0, 0] = zz
-        out[i, 0, 1] = out[i, 1, 0] = zy
-        out[i, 0, 2] = out[i, 2, 0] = zx
-        out[i, 1, 1] = yy
-        out[i, 1, 2] = out[i, 2, 1] = yx
-        out[i, 2, 2] = xx
+                _add_votes(
+                    places, directions, weights, first, last, own, cosine, radius, decay, sums
+                )
+        out[i] = sums
     return out
 
 
@@ -80,11 +92,13 @@ def _sum_votes(points, directions, weights, reference, cosine, radius, decay) ->
     dims = index.max(axis=0) + 1
     key = np.ravel_multi_index(index.T, dims)
     order = np.argsort(key, kind="stable")
+    order = order[weights[order] > 0]  # of those that vote
     start = np.searchsorted(key[order], np.arange(dims.prod() + 1))
-    arrays = (points[order], directions[order], weights[order], reference[order])
-    sums = np.empty((len(points), 3, 3))
-    sums[order] = _gather(*arrays, cosine, start, low, cell, dims, radius, decay)
-    return sums
+    columns = [np.ascontiguousarray(a.T) for a in (points, reference)]
+    voters = [np.ascontiguousarray(a[order].T) for a in (points, directions, weights)]
+    grid = (start, low, cell, dims, radius, decay)
+    six = _gather(*columns, *voters, cosine, *grid)
+    return six[:, [0, 1, 2, 1, 3, 4, 2, 4, 5]].reshape(-1, 3, 3)
 
 
 def vote_normals(
@@ -140,7 +154,7 @@ def vote_normals(
     if radius <= 0:
         normals = raw / np.maximum(np.linalg.norm(raw, axis=1), 1e-12)[:, None]
     else:
-        gate = cosine if is_gated else 0.0
+        gate = cosine if is_gated else -np.inf
         sums = _sum_votes(points, directions, weights, reference, gate, radius, decay)
         normals = np.linalg.eigh(sums)[1][:, :, 2]
         lonely = np.einsum("nii->n", sums) == 0
