@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from membrain import evaluation_figures as figures
 from membrain.evaluation import Case, Settings, class_groups
 from membrain.evaluation_files import cell, write_details
 from membrain.files import read_table
@@ -66,6 +67,15 @@ def test_curves_hold_the_chosen_membranes_alone(tmp_path):
     assert tables["precision_recall"][-1] == {
         "class": "PSII", "score": "0.5", "precision": "1", "recall": "1",
     }  # fmt: skip
+
+
+def test_figure_of_poses_holds_the_chosen_membranes_alone(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(figures, "draw_orientations", lambda path, *values: drawn.append(values))
+    write(tmp_path, [case(20), case(70, "M2")], shown=(1,))
+    ((in_plane, turn, fold, normal),) = drawn
+    np.testing.assert_allclose(in_plane, [70] * 6, atol=1e-4)
+    assert len(turn) == len(fold) == len(normal) == 6
 
 
 @pytest.mark.parametrize("cases", [[case(20), case(70, "M2")], [case(0, with_angles=False)], []])

@@ -79,6 +79,12 @@ def test_a_bad_list_in_the_right_unit_is_no_mistake(seed, n):
     check_units("crYOLO", picks(everywhere(seed, n)), {"T1": positions(9)}, RADIUS, INFOS)
 
 
+def test_a_list_that_meets_enough_of_them_passes_whatever_else_would_fit():
+    # 15 of 60 where they belong, and all 60 once more in another binning
+    listed = np.vstack([positions(0)[:15], positions(0) / 2])
+    check_units("crYOLO", picks(listed), {"T1": positions(0)}, RADIUS, INFOS)
+
+
 def test_nothing_near_is_told(caplog):
     listed = np.random.default_rng(0).uniform(0, (60, 90, 120), (40, 3))
     check_units("crYOLO", picks(listed), {"T1": positions(9)}, RADIUS, INFOS)
