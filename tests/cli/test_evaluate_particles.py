@@ -136,11 +136,11 @@ def test_planted_turn_is_the_in_plane_error(data):
         "median": pytest.approx(80, abs=0.01),
     }
     assert overall["in_plane_offset_degree"] == pytest.approx(-80, abs=0.01)  # C2: 100 is -80
-    _, metrics, _ = evaluate(data, picks(turn=100), "--symmetry", '{"PSII": 1}')
+    _, metrics, _ = evaluate(data, picks(turn=100), "--symmetry", "PSII=1")
     assert metrics["overall"]["in_plane_error_degree"]["mean"] == pytest.approx(100, abs=0.01)
     _, metrics, _ = evaluate(data, picks(turn=100), "--symmetry", "4")
     assert metrics["overall"]["in_plane_error_degree"]["mean"] == pytest.approx(10, abs=0.01)
-    _, metrics, _ = evaluate(data, picks(turn=100), "--axis-degree", '{"psii": 95}')
+    _, metrics, _ = evaluate(data, picks(turn=100), "--axis-degree", "psii=95")
     assert metrics["overall"]["in_plane_error_degree"]["mean"] == pytest.approx(5, abs=0.01)
 
 
@@ -189,10 +189,11 @@ def test_same_input_gives_the_same_bytes(data):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--symmetry", "two"], "--symmetry: not JSON; found 'two'"),
-        (["--symmetry", '{"PSII": 1.5}'], "--symmetry: class 'PSII'; found 1.5; expected a whole"),
-        (["--symmetry", "-2"], "expected a whole number, 0 or more"),
-        (["--axis-degree", "[1]"], "--axis-degree; found [1]; expected an object"),
+        (["--symmetry", "two"], "--symmetry, every class; found 'two'; expected 1 numbers"),
+        (["--symmetry", "PSII=1.5"], "--symmetry, psii; found 1.5; expected a whole number, 0"),
+        (["--symmetry", "PSII=-2"], "found -2; expected a whole number, 0 or more"),
+        (["--axis-degree", "b6f=x"], "--axis-degree, b6f; found 'x'; expected 1 numbers"),
+        (["--classes", "PSII"], "--classes: not JSON; found 'PSII'"),
         (["--classes", '{"PSII": "UK"}'], "--classes: 'PSII'; found UK; expected a list of names"),
         (["--classes", "3"], "--classes; found 3; expected an object, or a list of lists"),
         (["--radius-voxel", "-1"], "--radius-voxel; found -1.0; expected 0 or more"),

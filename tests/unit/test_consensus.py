@@ -14,6 +14,7 @@ from membrain.consensus import (
     pair_rows,
     turns_about,
 )
+from membrain.evaluation import Settings
 from membrain.formats.base import Annotations
 from membrain.particles import concatenate_particles
 from membrain.picks import as_particles
@@ -82,7 +83,7 @@ def test_turned_list_has_the_planted_turn(turn, symmetry, expected):
     poses = Rotation.random(12, random_state=np.random.default_rng(0))
     turned = poses * Rotation.from_euler("z", turn, degrees=True)
     found = intersect(picks(GRID, poses=poses), picks(GRID + 1, poses=turned), STEPS, 4.5)
-    rows = pair_rows(found, symmetry)
+    rows = pair_rows(found, Settings(default_symmetry=symmetry))
     assert [list(row) for row in rows] == [list(PAIR_COLUMNS)] * 12
     np.testing.assert_allclose([row["turn_degree"] for row in rows], expected, atol=1e-5)
     np.testing.assert_allclose([row["normal_degree"] for row in rows], 0, atol=1e-5)
@@ -93,16 +94,18 @@ def test_turned_list_has_the_planted_turn(turn, symmetry, expected):
 def test_tilted_list_has_the_planted_normal_difference():
     poses = Rotation.random(12, random_state=np.random.default_rng(0))
     tilted = poses * Rotation.from_euler("x", 25, degrees=True)
-    rows = pair_rows(intersect(picks(GRID, poses=poses), picks(GRID, poses=tilted), STEPS, 1), 2)
+    rows = pair_rows(
+        intersect(picks(GRID, poses=poses), picks(GRID, poses=tilted), STEPS, 1), Settings()
+    )
     np.testing.assert_allclose([row["normal_degree"] for row in rows], 25, atol=1e-5)
 
 
 def test_unknown_poses_and_round_particles_have_no_turn():
-    rows = pair_rows(intersect(picks(GRID), picks(GRID), STEPS, 4.5), 2)
+    rows = pair_rows(intersect(picks(GRID), picks(GRID), STEPS, 4.5), Settings())
     assert np.isnan([row["turn_degree"] for row in rows]).all()
     axes = np.eye(3)
-    assert np.isnan(turns_about(axes[[2]], axes[[0]], axes[[1]], 0)).all()
-    assert turns_about(axes[[2]], axes[[0]], axes[[1]], 1) == pytest.approx(90)
+    both = turns_about(axes[[2, 2]], axes[[0, 0]], axes[[1, 1]], np.array([0, 1]))
+    np.testing.assert_allclose(both, [np.nan, 90])
 
 
 @pytest.mark.parametrize(("n_first", "n_second"), [(0, 0), (0, 3), (3, 0)])
@@ -112,4 +115,4 @@ def test_empty_lists(n_first, n_second):
     row = consensus_rows(found)[0]
     assert (row["n_only_first"], row["n_only_second"]) == (n_first, n_second)
     assert row["jaccard"] == (0.0 if n_first or n_second else None)
-    assert pair_rows(found, 2) == []
+    assert pair_rows(found, Settings()) == []

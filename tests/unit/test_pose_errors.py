@@ -28,27 +28,35 @@ def test_planted_turn_and_tilt_are_found(turn, tilt):
     pose = known * Rotation.from_euler("z", turn, degrees=True)
     pose = pose * Rotation.from_euler("x", tilt, degrees=True)  # about the turned x axis
     matrices = pose.as_matrix()
-    error, signed, fold, normal = pose_errors(
-        matrices[:, ::-1, 2], matrices[:, ::-1, 0], relion_angles(known), ["PSII"] * 7, {}, 2, {}
+    error, signed, normal = pose_errors(
+        matrices[:, ::-1, 2], matrices[:, ::-1, 0], relion_angles(known), np.full(7, 2), np.zeros(7)
     )
     np.testing.assert_allclose(error, min(abs(turn), 180 - abs(turn)), atol=1e-5)
     np.testing.assert_allclose(signed, turn, atol=1e-5)
     np.testing.assert_allclose(normal, tilt, atol=1e-5)
-    assert fold.tolist() == [2] * 7
 
 
-def test_round_classes_and_unknown_angles_have_no_error():
-    vectors = np.eye(3)[:2]
-    error, turn, fold, normal = pose_errors(
-        vectors, vectors[::-1], np.zeros((2, 3)), ["Round", "x"], {"round": 0}, 2, {}
+def test_long_axis_off_the_annotated_x_axis_is_taken_into_account():
+    known = Rotation.random(3, random_state=np.random.default_rng(0))
+    turned = known * Rotation.from_euler("z", 113, degrees=True)
+    matrices = turned.as_matrix()
+    angles, axis = relion_angles(known), np.array([0.0, 113.0, 100.0])
+    error, turn, _ = pose_errors(
+        matrices[:, ::-1, 2], matrices[:, ::-1, 0], angles, np.full(3, 2), axis
     )
+    np.testing.assert_allclose(error, [67, 0, 13], atol=1e-5)
+    np.testing.assert_allclose(turn, [113, 0, 13], atol=1e-5)
+
+
+def test_round_particles_and_unknown_angles_have_no_error():
+    vectors, fold, axis = np.eye(3)[:2], np.array([0.0, 2.0]), np.zeros(2)
+    in_plane = np.eye(3)[1:]  # zyx: y and x
+    error, turn, normal = pose_errors(vectors, in_plane, np.zeros((2, 3)), fold, axis)
     assert np.isnan([error[0], turn[0]]).all()
-    assert fold.tolist() == [0, 2]
-    assert np.isfinite(normal).all()
-    unknown = pose_errors(vectors, vectors[::-1], None, ["x", "x"], {}, 2, {})
-    assert np.isnan([unknown[0], unknown[1], unknown[3]]).all()
+    assert np.isfinite([error[1], turn[1], *normal]).all()
+    assert np.isnan(pose_errors(vectors, vectors[::-1], None, fold, axis)).all()
 
 
 def test_no_pair_gives_empty_errors():
-    none = np.zeros((0, 3))
-    assert [len(part) for part in pose_errors(none, none, none, [], {}, 2, {})] == [0] * 4
+    none, empty = np.zeros((0, 3)), np.zeros(0)
+    assert [len(part) for part in pose_errors(none, none, none, empty, empty)] == [0] * 3

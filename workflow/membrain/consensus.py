@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .evaluation import Settings
 from .matching import match_one_to_one
 from .particles import ParticleTable
 from .pose_errors import signed_turn
@@ -111,18 +112,19 @@ def consensus_rows(consensus: Consensus) -> list[dict]:
     return rows
 
 
-def pair_rows(consensus: Consensus, symmetry: int) -> list[dict]:
+def pair_rows(consensus: Consensus, settings: Settings) -> list[dict]:
     """Return one row per pair, by the names `PAIR_COLUMNS`; NaN where a pose is not known.
 
     Parameters
     ----------
     consensus : Consensus
-    symmetry : int, n of the Cn symmetry that the turn is folded by; 0: round, no turn
+    settings : Settings, tells the symmetry of the first list's classes; 0: round, no turn
     """
     a = consensus.first.select(consensus.pairs[:, 0])
     b = consensus.second.select(consensus.pairs[:, 1])
     normal = angle_between(a.normals, b.normals)
-    turn = turns_about(a.normals[:, ::-1], a.axes[:, ::-1], b.axes[:, ::-1], symmetry)
+    fold = settings.fold_of(a.classes)
+    turn = turns_about(a.normals[:, ::-1], a.axes[:, ::-1], b.axes[:, ::-1], fold)
     return [
         {
             "tomogram": a.tomogram[i],
@@ -141,18 +143,16 @@ def pair_rows(consensus: Consensus, symmetry: int) -> list[dict]:
 
 
 def turns_about(
-    normals: np.ndarray, axes: np.ndarray, others: np.ndarray, symmetry: int
+    normals: np.ndarray, axes: np.ndarray, others: np.ndarray, fold: np.ndarray
 ) -> np.ndarray:
     """Return the signed angle from axes to others about the normals, folded, degree.
 
     Parameters
     ----------
     normals, axes, others : (n, 3) float, xyz, unit
-    symmetry : int, n of Cn; 0: NaN
+    fold : (n,) float, n of Cn; 0: NaN
     """
-    if not symmetry:
-        return np.full(len(axes), np.nan)
     across = (np.cross(normals, axes) * others).sum(axis=1)
     along = (axes * others).sum(axis=1)
-    turn = np.degrees(np.arctan2(across, along))
-    return signed_turn(turn, np.full(len(turn), symmetry))
+    turn = signed_turn(np.degrees(np.arctan2(across, along)), fold)
+    return np.where(fold > 0, turn, np.nan)

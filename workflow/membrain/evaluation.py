@@ -49,7 +49,8 @@ class Settings:
         0: round, has no in-plane angle. Other classes have `default_symmetry`.
     default_symmetry : int
     axis_degree : mapping of annotated class (lower case) to the angle of the long axis
-        In the particle's own xy plane, from x towards y; 0 for other classes.
+        In the particle's own xy plane, from x towards y. Others have `default_axis_degree`.
+    default_axis_degree : float
     """
 
     radius_voxel: float = 4.5
@@ -57,6 +58,17 @@ class Settings:
     symmetry: Mapping[str, int] = field(default_factory=dict)
     default_symmetry: int = 2
     axis_degree: Mapping[str, float] = field(default_factory=dict)
+    default_axis_degree: float = 0.0
+
+    def fold_of(self, classes: Iterable[str]) -> np.ndarray:
+        """Return n of the Cn of each class, (n,) float64."""
+        names = [self.symmetry.get(c.lower(), self.default_symmetry) for c in classes]
+        return np.array(names, dtype=np.float64)
+
+    def axis_of(self, classes: Iterable[str]) -> np.ndarray:
+        """Return the angle of the long axis of each class, (n,) float64, degree."""
+        angles = [self.axis_degree.get(c.lower(), self.default_axis_degree) for c in classes]
+        return np.array(angles, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -206,9 +218,10 @@ def evaluate_membrane(case: Case, group: ClassGroup, settings: Settings) -> Outc
     ignored = match_one_to_one(voxel[left], ambiguous, radius)
     hits = np.stack([rows.predicted[pairs[:, 0]], rows.annotated[pairs[:, 1]]], axis=1)
     found, known = case.particles.select(hits[:, 0]), case.annotations.select(hits[:, 1])
-    error, turn, fold, normal = pose_errors(
-        *(found.normals, found.axes, known.angles, known.classes),
-        *(settings.symmetry, settings.default_symmetry, settings.axis_degree),
+    fold = settings.fold_of(known.classes)
+    error, turn, normal = pose_errors(
+        *(found.normals, found.axes, known.angles),
+        *(fold, settings.axis_of(known.classes)),
     )
     scores = case.particles.score[rows.predicted]
     return Outcome(

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .class_options import ANY_CLASS, numbers_by_class
 from .errors import InputError
 from .flags import check_ranges
 
 if TYPE_CHECKING:
     from .evaluation import Settings
+
+
+DEFAULT_SYMMETRY = 2
 
 
 def add_sheet_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,16 +39,19 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--symmetry",
-        default="2",
-        help="n of the Cn symmetry that in-plane errors are folded by: a number, or JSON by "
-        'annotated class such as {"PSII": 2, "b6f": 2}; 0: round, no in-plane angle',
+        nargs="+",
+        default=["2"],
+        metavar="[CLASS=]N",
+        help="n of the Cn symmetry that in-plane errors are folded by, of every annotated class or "
+        "by class; 0: round, no in-plane angle",
     )
     parser.add_argument(
         "--axis-degree",
-        default="{}",
-        metavar="JSON",
-        help="by annotated class: angle of the long axis in the particle's own xy plane, degrees "
-        "from x towards y, where the annotated pose does not put it on x",
+        nargs="+",
+        default=[],
+        metavar="CLASS=ANGLE",
+        help="angle of the long axis in an annotated particle's own xy plane, degrees from x "
+        "towards y, where the annotated pose does not put it on x",
     )
     parser.add_argument(
         "--ambiguous-classes",
@@ -78,18 +86,21 @@ def parse_json(flag: str, text: str) -> object:
         raise InputError(f"{flag}: not JSON", found=repr(text), remedy=str(error)) from None
 
 
-def _by_class(flag: str, content: object, kind: type) -> dict:
-    """Return a mapping of class in lower case to a number."""
-    if not isinstance(content, dict):
-        raise InputError(f"{flag}", found=content, expected="an object of class to number")
-    out = {}
-    for name, value in content.items():
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not is_number or kind(value) != value or (kind is int and value < 0):
-            expected = "a whole number, 0 or more" if kind is int else "a number"
-            raise InputError(f"{flag}: class '{name}'", found=repr(value), expected=expected)
-        out[name.lower()] = kind(value)
-    return out
+def symmetry_by_class(texts: Sequence[str]) -> dict[str, int]:
+    """Return n of Cn by class (lower case), `ANY_CLASS` for every class without its own.
+
+    Raises
+    ------
+    InputError
+        When an n is no whole number of 0 or more.
+    """
+    found = {}
+    for name, (n,) in numbers_by_class("--symmetry", texts, (1,)).items():
+        if n < 0 or n != int(n):
+            where = f"--symmetry, {name or 'every class'}"
+            raise InputError(where, found=f"{n:g}", expected="a whole number, 0 or more")
+        found[name] = int(n)
+    return found
 
 
 def check_lengths(args: argparse.Namespace, *names: str) -> None:
@@ -114,15 +125,13 @@ def settings_of(args: argparse.Namespace) -> Settings:
     from .evaluation import Settings
 
     check_lengths(args, "radius_voxel", "pixel_size_angstrom", "draws", "seed", "radii_voxel")
-    symmetry = parse_json("--symmetry", args.symmetry)
-    default, by_class = 2, symmetry
-    if not isinstance(symmetry, dict):
-        default, by_class = _by_class("--symmetry", {"every": symmetry}, int)["every"], {}
-    axis_degree = parse_json("--axis-degree", args.axis_degree)
+    by_class = symmetry_by_class(args.symmetry)
+    axes = numbers_by_class("--axis-degree", args.axis_degree, (1,))
     return Settings(
         radius_voxel=args.radius_voxel,
         ambiguous=frozenset(name.lower() for name in args.ambiguous_classes),
-        symmetry=_by_class("--symmetry", by_class, int),
-        default_symmetry=default,
-        axis_degree=_by_class("--axis-degree", axis_degree, float),
+        symmetry={name: n for name, n in by_class.items() if name != ANY_CLASS},
+        default_symmetry=by_class.get(ANY_CLASS, DEFAULT_SYMMETRY),
+        axis_degree={name: angle for name, (angle,) in axes.items()},
+        default_axis_degree=axes.get(ANY_CLASS, [0.0])[0],
     )

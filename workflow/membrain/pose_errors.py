@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 
-from .rotations import angle_between, fold_angle, poses_from_relion
+from .rotations import angle_between, poses_from_relion
 
 
 def signed_turn(turn_degree: np.ndarray, fold: np.ndarray) -> np.ndarray:
@@ -33,33 +31,26 @@ def pose_errors(
     normals: np.ndarray,
     axes: np.ndarray,
     angles: np.ndarray | None,
-    classes: Sequence[str],
-    symmetry: Mapping[str, int],
-    default_symmetry: int,
-    axis_degree: Mapping[str, float],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return in-plane error, signed turn, fold and normal error of pairs, row by row.
+    fold: np.ndarray,
+    axis_degree: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return in-plane error, signed turn and normal error of pairs, row by row.
 
     Parameters
     ----------
     normals, axes : (n, 3) float, zyx: predicted
     angles : (n, 3) float or None: annotated rot, tilt, psi in degrees
-    classes : sequence of n str, annotated
-    symmetry, default_symmetry : n of Cn by class (lower case), and of other classes; 0: round
-    axis_degree : angle of the long axis in the annotated particle's xy plane, by class
+    fold : (n,) float, n of the Cn symmetry of the annotated particle; 0: round
+    axis_degree : (n,) float, angle of the long axis in the annotated particle's xy plane
 
     Returns
     -------
-    error, turn, fold, normal_error : (n,) float64, degree; NaN where a pose is not known
+    error, turn, normal_error : (n,) float64, degree; NaN where a pose is not known
     """
-    names = [name.lower() for name in classes]
-    fold = np.array([symmetry.get(name, default_symmetry) for name in names], dtype=float)
-    unknown = np.full(len(names), np.nan)
     if angles is None:
-        return unknown, unknown, fold, unknown
-    expected = np.array([axis_degree.get(name, 0.0) for name in names])
-    turn = np.where(fold > 0, _turns(axes[:, ::-1], angles) - expected, np.nan)
-    error = np.array([fold_angle(t, n) if n else np.nan for t, n in zip(turn, fold, strict=True)])
+        unknown = np.full(len(normals), np.nan)
+        return unknown, unknown, unknown
+    turn = np.where(fold > 0, _turns(axes[:, ::-1], angles) - axis_degree, np.nan)
+    error = np.abs(signed_turn(turn, fold))
     known = poses_from_relion(angles).apply([0.0, 0.0, 1.0]) if len(turn) else np.zeros((0, 3))
-    normal = angle_between(normals[:, ::-1], known.reshape(-1, 3))
-    return error.astype(np.float64), turn, fold, normal
+    return error, turn, angle_between(normals[:, ::-1], known.reshape(-1, 3))

@@ -53,9 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--symmetry",
-        type=int,
-        default=2,
-        help="n of the Cn symmetry that turns are folded by; 0: round",
+        nargs="+",
+        default=["2"],
+        metavar="[CLASS=]N",
+        help="n of the Cn symmetry that turns are folded by, of every class or by class of the "
+        "first list; 0: round",
     )
     add("--output-dir", required=True, metavar="DIR", help="output folder")
 
@@ -102,13 +104,19 @@ def run(args: argparse.Namespace) -> None:
     from pathlib import Path
 
     from ..cases import working_voxel
+    from ..class_options import ANY_CLASS
     from ..consensus import PAIR_COLUMNS, TABLE_COLUMNS, consensus_rows, intersect, pair_rows
+    from ..evaluation import Settings
     from ..evaluation_files import write_rows
-    from ..evaluation_options import check_lengths
+    from ..evaluation_options import DEFAULT_SYMMETRY, check_lengths, symmetry_by_class
     from ..formats.relion import write_particles
     from ..infos import read_infos
 
-    check_lengths(args, "near_voxel", "radius_voxel", "pixel_size_angstrom", "symmetry")
+    check_lengths(args, "near_voxel", "radius_voxel", "pixel_size_angstrom")
+    by_class = symmetry_by_class(args.symmetry)
+    settings = Settings(
+        symmetry=by_class, default_symmetry=by_class.get(ANY_CLASS, DEFAULT_SYMMETRY)
+    )
     infos = read_infos(args.infos)
     steps = {name: working_voxel(info, args.pixel_size_angstrom) for name, info in infos.items()}
     first, second = _read(args, infos, steps)
@@ -123,7 +131,7 @@ def run(args: argparse.Namespace) -> None:
     for name, part in parts.items():
         part.write(folder / f"{name}.csv", ",")
         write_particles(folder / f"{name}.star", part, infos)
-    write_rows(folder / "pairs.csv", PAIR_COLUMNS, pair_rows(consensus, args.symmetry))
+    write_rows(folder / "pairs.csv", PAIR_COLUMNS, pair_rows(consensus, settings))
     rows = consensus_rows(consensus)
     write_rows(folder / "table.csv", TABLE_COLUMNS, rows)
     log.info(
