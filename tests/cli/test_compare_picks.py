@@ -13,6 +13,7 @@ from membrain.command import main
 from membrain.files import read_table
 from membrain.particles import ParticleTable
 from membrain.rotations import dynamo_angles, relion_angles
+from membrain.tables import PointTable
 
 SHAPE = (50, 90, 110)
 PIXEL = 10.0
@@ -141,6 +142,21 @@ def test_lists_of_every_kind_side_by_side(data, caplog):
     assert float(found["own"]["strict_f1_low"]) == 0.0  # T2 drawn twice has no pick
     assert any(message.split()[:3] == ["own", "16", "16"] for message in caplog.messages)
     assert "| own | 16 | 16 | 1.00 | 0.50 | 0.67 |" in (data / "out/table.md").read_text()
+
+
+def test_scores_tell_what_the_first_list_was_trained_on(data):
+    for i in (1, 2):
+        with open(data / f"a{i}.csv", "a") as handle:
+            handle.write("b6f,100,80,20,0,0,0\n")
+    y = np.zeros((1, 3))
+    table = PointTable(y, y, np.zeros(1), np.zeros(1), ("M",), "T1", SHAPE, PIXEL)
+    table.meta["classes"] = [["PSII", "b6f"]]
+    table.with_extra(scores=np.zeros((1, 1))).write(data / "scores.npz")
+    for flags, name in (((), "PSII"), (("--scores", data / "scores.npz"), "PSII+b6f")):
+        assert run(data, "--lists", write_own(data), *flags) == 0
+        rows = read_table(data / "out/table.csv", ",")[1]
+        assert [row["class"] for row in rows] == [name]
+        assert rows[0]["n_annotated"] == ("34" if flags else "32")
 
 
 def test_curves_have_a_line_per_list(data):

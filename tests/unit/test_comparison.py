@@ -103,6 +103,12 @@ def test_targets_follow_the_first_list(truth):
     assert targets() == {"PSII+b6f": frozenset({"psii", "b6f"})}
 
 
+def test_targets_follow_the_classes_that_the_first_list_was_trained_on():
+    outputs = {"PSII": ["PSII", "b6f", "UK"]}
+    found = target_classes([], picks([[1, 2, 3]], "PSII"), KNOWN, UK, outputs)
+    assert found == {"PSII+b6f": frozenset({"psii", "b6f"})}
+
+
 def test_targets_can_be_given():
     assert target_classes(["psii", "PSII+b6f"], picks([]), KNOWN, UK) == {
         "psii": frozenset({"psii"}),

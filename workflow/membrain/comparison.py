@@ -68,6 +68,7 @@ def target_classes(
     first: ParticleTable,
     annotated: Sequence[str],
     ambiguous: frozenset[str],
+    outputs: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, frozenset[str]]:
     """Return the annotated classes (lower case) that lists are judged by, by their name.
 
@@ -79,6 +80,8 @@ def target_classes(
     first : ParticleTable
     annotated : sequence of str, classes of the annotations
     ambiguous : frozenset of str, lower case
+    outputs : mapping of class of the first list to annotated classes, optional
+        Those that a model was trained on; see `evaluation.class_groups`.
 
     Raises
     ------
@@ -88,7 +91,7 @@ def target_classes(
     spelling = {name.lower(): name for name in sorted(set(annotated))}
     clear = [name for name in spelling if name not in ambiguous]
     if not wanted:
-        groups = class_groups(first.classes, annotated, ambiguous)
+        groups = class_groups(first.classes, annotated, ambiguous, outputs)
         sets = dict.fromkeys(group.annotated for group in groups)
         return {"+".join(sorted(spelling[n] for n in names)): names for names in sets if names}
     out = {}

@@ -103,6 +103,45 @@ def symmetry_by_class(texts: Sequence[str]) -> dict[str, int]:
     return found
 
 
+def outputs_by_name(content: object) -> dict[str, list[str]]:
+    """Return annotated classes by predicted class.
+
+    Parameters
+    ----------
+    content : object of JSON
+        Predicted class to list of annotated classes, or a list of lists of names (the first of each
+        is the predicted class).
+
+    Raises
+    ------
+    InputError
+        When it is something else.
+    """
+    if isinstance(content, list) and all(isinstance(names, list) and names for names in content):
+        content = {names[0]: names for names in content}
+    if not isinstance(content, dict):
+        raise InputError(
+            "--classes", found=content, expected="an object, or a list of lists of names"
+        )
+    for name, names in content.items():
+        if not isinstance(names, list) or not all(isinstance(n, str) for n in (name, *names)):
+            raise InputError(f"--classes: '{name}'", found=names, expected="a list of names")
+    return content
+
+
+def outputs_of_scores(files: Sequence[str]) -> dict[str, list[str]]:
+    """Return annotated classes by predicted class, as the first file of scored points tells them.
+
+    Raises
+    ------
+    InputError
+        When the file is unreadable.
+    """
+    from .files import read_arrays
+
+    return outputs_by_name(read_arrays(files[0])[0].get("classes") or {}) if files else {}
+
+
 def check_lengths(args: argparse.Namespace, *names: str) -> None:
     """Check that flags hold numbers of 0 or more.
 

@@ -8,6 +8,7 @@ rule compare_picks:
         lists=list_files(),
         infos=per_tomogram("inspect_tomogram/{tomogram}.json"),
         annotations=annotation_files(),
+        scores=annotated_scores()[:1],
     output:
         [RESULTS / "comparison" / name for name in COMPARISON_FILES],
     log:
@@ -33,7 +34,7 @@ rule compare_picks:
         "step compare_picks --lists membrain-flow={input.own:q} {params.lists}"
         " --sheet {params.sheet:q} --infos {input.infos:q}"
         " --pixel-size-angstrom {params.pixel_size} --seed {params.seed} {params.flags}"
-        " {params.own_flags} --output-dir {params.folder:q} > {log:q} 2>&1"
+        " {params.own_flags} --scores {input.scores:q} --output-dir {params.folder:q} > {log:q} 2>&1"
 
 
 rule intersect_picks:

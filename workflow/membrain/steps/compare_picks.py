@@ -53,6 +53,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "those that the classes of the first list are compared with",
     )
     parser.add_argument(
+        "--scores",
+        nargs="*",
+        default=[],
+        metavar="NPZ",
+        help="scored points behind the first list: without --classes it is compared with all the "
+        "classes that its model was trained on",
+    )
+    parser.add_argument(
         "--output-dir",
         required=True,
         metavar="DIR",
@@ -93,7 +101,7 @@ def run(args: argparse.Namespace) -> None:
     from ..comparison_files import write_comparison
     from ..comparison_text import screen_lines
     from ..errors import InputError
-    from ..evaluation_options import check_lengths, settings_of
+    from ..evaluation_options import check_lengths, outputs_of_scores, settings_of
     from ..files import provenance
     from ..ground_truth import read_ground_truth
     from ..infos import read_infos
@@ -112,7 +120,8 @@ def run(args: argparse.Namespace) -> None:
     lists = _read_lists(args, truth, infos)
     annotated = [name for known in truth.annotations.values() for name in known.classes]
     first = next(iter(lists.values()))
-    targets = target_classes(args.classes, first, annotated, settings.ambiguous)
+    outputs = outputs_of_scores(args.scores)
+    targets = target_classes(args.classes, first, annotated, settings.ambiguous, outputs)
     words, compared = compare_lists(lists, truth, targets, settings, args.draws, args.seed)
     table = write_comparison(
         *(args.output_dir, compared, words, settings, args.radii_voxel),

@@ -76,31 +76,12 @@ def _add_heatmap_arguments(parser: argparse.ArgumentParser) -> None:
     add("--cap-voxel", type=float, metavar="D", help="largest distance; default: the model's")
 
 
-def _outputs(content: object) -> dict[str, list[str]]:
-    """Return annotated classes by predicted class."""
-    from ..errors import InputError
-
-    if isinstance(content, list) and all(isinstance(names, list) and names for names in content):
-        content = {names[0]: names for names in content}
-    if not isinstance(content, dict):
-        raise InputError(
-            "--classes", found=content, expected="an object, or a list of lists of names"
-        )
-    for name, names in content.items():
-        if not isinstance(names, list) or not all(isinstance(n, str) for n in (name, *names)):
-            raise InputError(f"--classes: '{name}'", found=names, expected="a list of names")
-    return content
-
-
 def _model_outputs(args: argparse.Namespace) -> dict[str, list[str]]:
     """Return annotated classes by predicted class: those given, or those of the model's outputs."""
-    from ..evaluation_options import parse_json
-    from ..files import read_arrays
+    from ..evaluation_options import outputs_by_name, outputs_of_scores, parse_json
 
-    given = _outputs(parse_json("--classes", args.classes))
-    if given or not args.scores:
-        return given
-    return _outputs(read_arrays(args.scores[0])[0].get("classes") or {})
+    given = outputs_by_name(parse_json("--classes", args.classes))
+    return given or outputs_of_scores(args.scores)
 
 
 def _check_flags(args: argparse.Namespace) -> None:
