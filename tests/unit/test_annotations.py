@@ -99,6 +99,20 @@ def test_centred_coordinates_are_recognised(tmp_path):
         read_annotations(path, pixel_size=10.0, shape=SHAPE)
 
 
+def test_few_positions_outside_are_told_by_their_number(tmp_path):
+    rows = [[20, 20, 20]] * 6 + [[1e300, 20, 20], [20, -500, 20]]
+    path = write_csv(tmp_path, rows)
+    message = (
+        r"2 of 8 positions lie outside the tomogram; found x 20 to 1e\+300, y -500 to 20, z 20 to "
+        r"20 voxels; expected .*; look at position 7, 8 of this tomogram in the file$"
+    )
+    with pytest.raises(InputError, match=message):
+        read_annotations(path, pixel_size=10.0, shape=(30, 40, 50))
+    path = write_csv(tmp_path, [[20, 20, 20]] * 18 + [[500, 20, 20]] * 6)
+    with pytest.raises(InputError, match="look at position 19, 20, 21, 22, 23, ... of this"):
+        read_annotations(path, pixel_size=10.0, shape=(30, 40, 50))
+
+
 def test_nothing_fits(tmp_path):
     path = write_csv(tmp_path, [(-4000, 20, 20), (4000, 20, 20)])
     with pytest.raises(InputError, match="is this the file of this tomogram"):

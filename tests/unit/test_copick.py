@@ -69,6 +69,12 @@ def test_mistakes_are_named(tmp_path):
         copick.read(write(tmp_path, [], unit="voxel"), GRID)
     with pytest.raises(InputError, match="point 1: 'transformation_' is not a rotation"):
         copick.read(write(tmp_path, [point(1, 2, 3, mirror)]), GRID)
+    for place in ((0, 0), (1, 3)):
+        matrix = np.eye(4)
+        matrix[place] = np.nan
+        message = "point 2: 'transformation_' holds a value that is not a number"
+        with pytest.raises(InputError, match=message):
+            copick.read(write(tmp_path, [point(1, 2, 3), point(1, 2, 3, matrix.tolist())]), GRID)
     with pytest.raises(InputError, match="row 1: column 'location.y'; found None"):
         copick.read(write(tmp_path, [point(1, None, 3)]), GRID)
     with pytest.raises(InputError, match="a point is not as copick writes it; found KeyError"):

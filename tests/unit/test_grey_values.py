@@ -99,7 +99,7 @@ def test_robust_statistics_ignore_gold_beads(tmp_path):
 
 def test_summary_names_limits_by_formula(tmp_path):
     array = np.zeros(SHAPE, np.float32)
-    array[0, 0, 0] = 100.0
+    array[0, 0, :2] = 100.0, 50.0
     summary = summarise(volume_of(tmp_path, array), limit=2.5)
     grey = summary["grey"]
     mean, std = array.astype(float).mean(), array.astype(float).std()
@@ -153,8 +153,25 @@ def test_infinite_of_both_signs_are_counted(tmp_path):
 
 
 def test_constant_volume_is_told(tmp_path):
-    with pytest.raises(InputError, match=r"every voxel has the same value; found 7\.0"):
+    with pytest.raises(InputError, match=r"every voxel has the same value; found 7; expected"):
         measure(volume_of(tmp_path, np.full(SHAPE, 7, np.int16)))
+
+
+def test_mask_in_place_of_a_tomogram_is_told(tmp_path):
+    message = r"a\.mrc: only two grey values; found 0 and 1; expected a tomogram; is it a mask?"
+    with pytest.raises(InputError, match=message):
+        measure(volume_of(tmp_path, (normal() > 2).astype(np.int8)))
+
+
+@pytest.mark.parametrize(("extreme", "is_told"), [(3e38, True), (20.0, False)])
+def test_voxels_that_hide_all_others_are_told(tmp_path, caplog, extreme, is_told):
+    array = normal()
+    array[0, 0, 0] = extreme
+    summarise(volume_of(tmp_path, array))
+    assert ("hide all others: use statistics 'robust'" in caplog.text) == is_told
+    caplog.clear()
+    summarise(volume_of(tmp_path, array), "robust")
+    assert "hide all others" not in caplog.text
 
 
 def test_half_empty_volume_has_no_robust_scale(tmp_path):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from membrain.errors import InputError
-from membrain.grids import check_same_grid, has_pixel_size, resolve_pixel_size
+from membrain.grids import check_same_grid, check_share, has_pixel_size, resolve_pixel_size
 from membrain.headers import Volume
 
 
@@ -41,6 +41,21 @@ def test_anisotropic_pixel_size_is_refused_unless_given():
         resolve_pixel_size(volume((10.0, 10.0, 12.0)))
     assert resolve_pixel_size(volume((10.0, 10.0, 10.05))) == pytest.approx(10.0167, abs=1e-3)
     assert resolve_pixel_size(volume((10.0, 10.0, 12.0)), 10.0) == 10.0
+
+
+@pytest.mark.parametrize("header", [1e-9, 0.05, 2000.0, 1e9])
+def test_pixel_size_of_no_tomogram_is_refused_unless_given(header):
+    message = "x.mrc: pixel size that cannot be; found .* angstrom; expected 0.1 to 1000; give"
+    with pytest.raises(InputError, match=message):
+        resolve_pixel_size(volume(header))
+    assert resolve_pixel_size(volume(header), 13.68) == 13.68
+
+
+def test_membrane_that_fills_its_tomogram_is_refused():
+    check_share("m.mrc", 500, (10, 10, 10))
+    message = "m.mrc: not a membrane; found 51% of the voxels belong to it; expected at most 50%"
+    with pytest.raises(InputError, match=message):
+        check_share("m.mrc", 510, (10, 10, 10))
 
 
 def test_same_grid_passes():

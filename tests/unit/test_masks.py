@@ -102,11 +102,26 @@ def test_float_mask_is_cut_at_one_half(tmp_path):
 
 def test_empty_mask_is_told(tmp_path):
     write_volume(tmp_path / "a.mrc", np.zeros(SHAPE, np.int8), 10.0)
-    with pytest.raises(InputError, match=r"a\.mrc: empty mask; found no voxel above 0"):
+    with pytest.raises(InputError, match=r"a\.mrc: empty mask; found values 0 to 0; expected v"):
         read_voxels(tmp_path / "a.mrc")
     assert count_labels(tmp_path / "a.mrc") == {}
     with pytest.raises(InputError, match="no voxel has label 1; found an empty volume"):
         read_voxels(tmp_path / "a.mrc", 1)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([0.0, 0.4], "empty mask; found values 0 to 0.4; expected voxels of 0.5 and more"),
+        ([-3.0, -1.0], "found values -3 to -1; expected"),
+        ([0.0, np.nan], "found values 0 to 0, 1 voxels that are no numbers; expected"),
+        ([np.nan, np.nan], "found no number, 2 voxels that are no numbers; expected"),
+    ],
+)
+def test_mask_without_voxels_tells_its_values(tmp_path, values, message):
+    write_volume(tmp_path / "a.mrc", np.float32(values).reshape(1, 1, 2), 10.0)
+    with pytest.raises(InputError, match=message):
+        read_voxels(tmp_path / "a.mrc")
 
 
 def test_absent_label_lists_those_found(tmp_path, labels):

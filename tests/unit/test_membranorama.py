@@ -95,8 +95,16 @@ def test_mistakes_are_named(tmp_path):
     with pytest.raises(InputError, match="point 1: Position; found 'nan,1,2'"):
         membranorama.read(session(tmp_path, [("PSII", [(0, "nan,1,2", 0)])]), GRID)
     points = [(0, "1,2,3", 0), (2, "1,2,3", 0)]
-    with pytest.raises(InputError, match="point 2: triangle 2 is not in the mesh; found 2 triang"):
+    with pytest.raises(InputError, match="point 2: triangle '2' is not in the mesh; found 2 tri"):
         membranorama.read(session(tmp_path, [("PSII", points)]), GRID, mesh(tmp_path))
+    for number in ("x", "-1", ""):
+        points = [(number, "1,2,3", 0)]
+        with pytest.raises(InputError, match=f"point 1: triangle '{number}' is not in the mesh"):
+            membranorama.read(session(tmp_path, [("PSII", points)]), GRID, mesh(tmp_path))
+    flat = tmp_path / "flat.obj"
+    flat.write_text("v 0 0 0\nv 1 1 1\nv 2 2 2\nf 1 2 3\n")
+    with pytest.raises(InputError, match="point 1: triangle 0 of the mesh has no area; make the"):
+        membranorama.read(session(tmp_path, good), GRID, flat)
     path = tmp_path / "b.xml"
     path.write_text("no xml")
     with pytest.raises(InputError, match="b.xml: not XML"):

@@ -53,6 +53,8 @@ def test_smooth_normal_weighs_faces_by_area(tmp_path):
         (SQUARE, "no triangle; expected a mesh as Wavefront OBJ"),
         (SQUARE + "f 1 2 9\n", "a face names a vertex that is not there"),
         ("v 0 0 a\n", "not an OBJ mesh"),
+        ("v 0 0 0\nv 0 1\n", r"line 2: not a vertex; found \[0.0, 1.0\]; expected three finite"),
+        ("v 0 0 nan\n", "line 1: not a vertex; found"),
     ],
 )
 def test_mistakes_are_named(tmp_path, text, message):

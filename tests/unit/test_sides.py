@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from membrain.errors import InputError
-from membrain.sides import choose_sides
+from membrain.sides import check_side_point, choose_sides
 from membrain.surfaces import orient_surface
 
 
@@ -60,6 +60,14 @@ def test_point_of_a_vesicle(vesicle, point, side):
 def test_point_in_the_sheets_own_plane_is_refused(sheet, point):
     with pytest.raises(InputError, match="M1: side_x, side_y, side_z .* lies on neither side"):
         choose_sides(sheet, "point", point_xyz=point, name="M1")
+
+
+@pytest.mark.parametrize("point", [(560.0, 20, 5), (5.0, 5, -400), (1e308, 0, 0)])
+def test_point_far_outside_the_tomogram_is_refused(point):
+    message = "M1: side_x, side_y, side_z lie far outside the tomogram; found .*; expected a place "
+    with pytest.raises(InputError, match=message + "within 80 x 40 x 30 voxels"):
+        check_side_point(point, (30, 40, 80), "M1")
+    check_side_point((-20.0, 50.0, 37.5), (30, 40, 80), "M1")
 
 
 @pytest.mark.parametrize(("z", "side"), [(27.0, "a"), (16.0, "b")])

@@ -129,6 +129,15 @@ def test_mistakes_are_named(tmp_path):
         star.read(tmp_path / "a.star", GRID)
     with pytest.raises(InputError, match="rlnCoordinateX.*did you mean"):
         star.read(write(tmp_path, ("", ["rlnCordinateX", "rlnCoordinateY"], [[1, 2]])), GRID)
+    columns = ["rlnCoordX", "rlnCoordinateY", "rlnCoordinateZ"]
+    with pytest.raises(InputError, match="; for 'rlnCoordX' did you mean 'rlnCoordinateX'?"):
+        star.read(write(tmp_path, ("", columns, [[1, 2, 3]])), GRID)
+    (tmp_path / "b.star").write_text("data_\nloop_\n_rlnCoordinateX\n1 2 3\n")
+    with pytest.raises(InputError, match="b.star: not a STAR file; found .*; expected blocks"):
+        star.read(tmp_path / "b.star", GRID)
+    for size in (0, -2.5):
+        with pytest.raises(InputError, match=f"rlnPixelSize'; found {size}; expected a pixel size"):
+            star.read(write(tmp_path, ("", [*PIXEL, "rlnPixelSize"], [[1, 2, 3, size]])), GRID)
     with pytest.raises(InputError, match="no particle of tomogram '001'.*found 7"):
         star.read(write(tmp_path, ("", [*PIXEL, "rlnTomoName"], [[1, 2, 3, "7"]])), GRID)
     with pytest.raises(InputError, match="row 2: column 'rlnCoordinateY'; found"):
@@ -138,6 +147,9 @@ def test_mistakes_are_named(tmp_path):
     optics = ("optics", ["rlnOpticsGroup", "rlnTomoTiltSeriesPixelSize"], [[1, 2.5]])
     particles = ("particles", [*PIXEL, "rlnOpticsGroup"], [[1, 2, 3, 9]])
     with pytest.raises(InputError, match="optics group 9 is not in the optics block"):
+        star.read(write(tmp_path, optics, particles), GRID)
+    optics = ("optics", ["rlnOpticsGroup", "rlnTomoTiltSeriesPixelSize"], [[1, 2.5], [1, 5]])
+    with pytest.raises(InputError, match="an optics group stands twice in the optics block"):
         star.read(write(tmp_path, optics, particles), GRID)
     with pytest.raises(InputError, match="nowhere.star: unreadable"):
         star.read(tmp_path / "nowhere.star", GRID)

@@ -107,9 +107,17 @@ def read_annotations(
     return found
 
 
-def _n_outside(positions: np.ndarray, shape: np.ndarray) -> int:
+def _text(voxel: float) -> str:
+    return f"{voxel:.0f}" if abs(voxel) < 1e9 else f"{voxel:.3g}"
+
+
+def _is_outside(positions: np.ndarray, shape: np.ndarray) -> np.ndarray:
     is_outside = (positions < -OUTSIDE_VOXEL) | (positions > shape - 1 + OUTSIDE_VOXEL)
-    return int(is_outside.any(axis=1).sum())
+    return is_outside.any(axis=1)
+
+
+def _n_outside(positions: np.ndarray, shape: np.ndarray) -> int:
+    return int(_is_outside(positions, shape).sum())
 
 
 def _remedy(positions: np.ndarray, shape: np.ndarray, grid: Grid) -> str:
@@ -150,17 +158,22 @@ def check_inside(path: str | Path, found: Annotations, grid: Grid) -> None:
     ------
     InputError
         When a position lies more than 10 voxels outside; says how many do, the range found, the
-        volume's size, and which factor or offset would make them fit.
+        volume's size, and which factor or offset would make them fit; where most lie inside, which
+        ones do not.
     """
     shape = np.array(grid.shape)
     n_outside = _n_outside(found.positions, shape)
     if not n_outside:
         return
     low, high = found.positions.min(axis=0), found.positions.max(axis=0)
-    ranges = [
-        f"{axis} {low[i]:.0f} to {high[i]:.0f}" for axis, i in zip("xyz", (2, 1, 0), strict=True)
-    ]
-    remedy = _remedy(found.positions, shape, grid)
+    axes = zip("xyz", low[::-1], high[::-1], strict=True)
+    ranges = [f"{axis} {_text(first)} to {_text(last)}" for axis, first, last in axes]
+    if 4 * n_outside > len(found):
+        remedy = _remedy(found.positions, shape, grid)
+    else:  # a wrong unit or origin would show in most
+        rows = np.flatnonzero(_is_outside(found.positions, shape)) + 1
+        names = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
+        remedy = f"look at position {names} of this tomogram in the file"
     if found.source == "star":
         remedy += "; a column rlnTomoTiltSeriesPixelSize (angstrom) tells what a pixel is"
     raise InputError(

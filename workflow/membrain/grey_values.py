@@ -68,7 +68,7 @@ def measure(volume: Volume) -> GreyStatistics:
     Raises
     ------
     InputError
-        When a voxel is NaN or infinite, every voxel has the same value, or the file is damaged.
+        When a voxel is NaN or infinite, there are no more than two values, or the file is damaged.
 
     Notes
     -----
@@ -99,11 +99,13 @@ def measure(volume: Volume) -> GreyStatistics:
         spread += squares - total * total / n + delta * delta * (n_done * n / (n_done + n))
         n_done += n
         mean += delta * n / n_done
-    if low == high:
-        raise InputError(
-            f"{volume.path}: every voxel has the same value", found=low, expected="a tomogram"
-        )
     values = np.sort(np.concatenate(sample))
+    distinct = np.unique(values)
+    if len(distinct) < 3:
+        kind = "every voxel has the same value" if low == high else "only two grey values"
+        found = " and ".join(f"{value:g}" for value in distinct.tolist())
+        error = {"found": found, "expected": "a tomogram", "remedy": "is it a mask?"}
+        raise InputError(f"{volume.path}: {kind}", **error)
     std = (spread / n_voxels) ** 0.5
     return GreyStatistics(mean, std, low, high, float(np.median(values)), values)
 
@@ -154,6 +156,16 @@ def _histogram(volume: Volume, low: float, high: float) -> tuple[int, np.ndarray
     return below, counts
 
 
+def _tell_outliers(volume: Volume, statistics: GreyStatistics) -> None:
+    """Warn where some extreme voxels make the standard deviation, so that the rest look alike."""
+    lower, upper = np.quantile(statistics.sample, [0.25, 0.75])
+    if 0 < upper - lower < 0.01 * QUARTILES_TO_SIGMA * statistics.std:
+        log.warning(
+            "%s: a few extreme voxels, %g to %g, hide all others: use statistics 'robust'",
+            *(volume.path, statistics.minimum, statistics.maximum),
+        )
+
+
 def summarise(volume: Volume, method: str = "mean_std", limit: float = 3.0) -> dict:
     """Return the statistics of a tomogram and its normalisation, ready for JSON.
 
@@ -182,12 +194,14 @@ def summarise(volume: Volume, method: str = "mean_std", limit: float = 3.0) -> d
     if method == "robust":
         lower, median, upper = find_quartiles(volume, statistics)
         centre, scale = median, (upper - lower) / QUARTILES_TO_SIGMA
-        if scale <= 1e-6 * statistics.std:
+        if not np.diff(np.quantile(statistics.sample, [0.25, 0.75]))[0]:
             raise InputError(
                 f"{volume.path}: half of the voxels share one grey value",
                 found=f"{median:g}",
                 remedy="use statistics 'mean_std', or cut off the empty part of the tomogram",
             )
+    else:
+        _tell_outliers(volume, statistics)
     grey = {
         "centre": centre,
         "scale": scale,

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from .errors import InputError
+from .flags import PIXEL_SIZES
 from .headers import Volume
 
 log = logging.getLogger(__name__)
 
+MOST_SHARE = 0.5  # of a tomogram that a membrane can fill, however closely it is cut out
 PIXEL_SIZE_TOLERANCE = 0.01  # relative: within it two pixel sizes are the same
 
 
@@ -27,7 +31,8 @@ def resolve_pixel_size(volume: Volume, given: float | None = None) -> float:
     Raises
     ------
     InputError
-        When none is given and the header has none (0 or 1) or differs between the axes.
+        When none is given and the header has none (0 or 1), differs between the axes, or is far
+        from any that a tomogram has.
     """
     header = volume.header_pixel_size
     text = " x ".join(f"{p:.4g}" for p in header)
@@ -49,6 +54,13 @@ def resolve_pixel_size(volume: Volume, given: float | None = None) -> float:
             found=f"{text} angstrom",
             expected="voxels as long as wide",
             remedy="resample it, or give pixel_size_angstrom in the sheet if the header errs",
+        )
+    if not PIXEL_SIZES[0] <= header[0] <= PIXEL_SIZES[1]:
+        raise InputError(
+            f"{volume.path}: pixel size that cannot be",
+            found=f"{text} angstrom",
+            expected=f"{PIXEL_SIZES[0]:g} to {PIXEL_SIZES[1]:g}",
+            remedy="give pixel_size_angstrom in the sheet of tomograms",
         )
     return float(f"{sum(header) / 3:.6g}")  # float32 in the file: further digits are noise
 
@@ -107,4 +119,22 @@ def check_same_grid(
             mask.path,
             tuple(round(o, 2) for o in mask.origin),
             tuple(round(float(o), 2) for o in origin),
+        )
+
+
+def check_share(path: str | Path, n_voxels: int, shape: Sequence[int]) -> None:
+    """Check that a membrane does not fill its tomogram, as a mask turned round or a tomogram would.
+
+    Raises
+    ------
+    InputError
+        When it fills more than half.
+    """
+    share = n_voxels / math.prod(shape)
+    if share > MOST_SHARE:
+        raise InputError(
+            f"{path}: not a membrane",
+            found=f"{share:.0%} of the voxels belong to it",
+            expected=f"at most {MOST_SHARE:.0%}",
+            remedy="is it turned round, or not a mask?",
         )

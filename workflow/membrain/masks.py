@@ -84,11 +84,8 @@ def _to_voxels(index: np.ndarray, shape: Sequence[int]) -> np.ndarray:
 def _check_labels(path: Path, labels: Iterable[int]) -> None:
     for label in labels:
         if not 1 <= label <= MAX_LABEL:
-            raise InputError(
-                f"{path}: impossible label",
-                found=label,
-                expected=f"1 to {MAX_LABEL}; 0 is background",
-            )
+            expected = f"1 to {MAX_LABEL}; 0 is background"
+            raise InputError(f"{path}: impossible label", found=label, expected=expected)
 
 
 def missing_label(path: str | Path, label: int) -> InputError:
@@ -99,6 +96,23 @@ def missing_label(path: str | Path, label: int) -> InputError:
         f"{path}: no voxel has label {label}",
         found=f"labels {names}" if found else "an empty volume",
         remedy="correct column 'label' of the sheet of membranes",
+    )
+
+
+def _empty_mask(volume: Volume) -> InputError:
+    """Return the error for a mask without voxels; it tells the values that there are."""
+    low, high, n_bad = np.inf, -np.inf, 0
+    for _, n_here, content in iter_blocks(volume, BLOCK_BYTES // volume.dtype.itemsize):
+        items = content[: n_here * volume.dtype.itemsize].view(volume.dtype)
+        items = items[np.isfinite(items)]
+        n_bad += n_here - len(items)
+        if len(items):
+            low, high = min(low, items.min()), max(high, items.max())
+    values = f"values {low:g} to {high:g}" if low <= high else "no number"
+    return InputError(
+        f"{volume.path}: empty mask",
+        found=values + (f", {n_bad} voxels that are no numbers" if n_bad else ""),
+        expected="voxels of 0.5 and more" if volume.dtype.kind == "f" else "voxels above 0",
     )
 
 
@@ -130,7 +144,7 @@ def read_voxels(path: str | Path, label: int | None = None) -> np.ndarray:
         parts.append(index)
         n_above_127 += np.count_nonzero(labels > 127) if volume.dtype.itemsize == 1 else 0
     if not parts:
-        raise InputError(f"{path}: empty mask", found="no voxel above 0")
+        raise _empty_mask(volume)
     if n_above_127:
         log.info("%s: %d voxels are negative and taken as 128 to 255", path, n_above_127)
     return _to_voxels(np.concatenate(parts), volume.shape)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.spatial import cKDTree
 
@@ -67,6 +69,33 @@ def _side_of_annotations(
             remedy="use side 'point', 'a', 'b' or 'both'",
         )
     return "a" if share > 0.5 else "b"
+
+
+def check_side_point(
+    point_xyz: tuple[float, float, float], shape: Sequence[int], name: str
+) -> None:
+    """Check that a point that tells the side lies in the tomogram or not far from it.
+
+    Parameters
+    ----------
+    point_xyz : (3,) float, xyz, voxel
+    shape : (3,) int, zyx, voxel
+    name : str, for the message
+
+    Raises
+    ------
+    InputError
+        When it lies farther outside than a quarter of the tomogram's size.
+    """
+    size = np.array(shape[::-1], dtype=np.float64)
+    point = np.array(point_xyz)
+    if (point < -size / 4).any() or (point > 1.25 * size).any():
+        raise InputError(
+            f"{name}: side_x, side_y, side_z lie far outside the tomogram",
+            found=" ".join(f"{p:.6g}" for p in point),
+            expected=f"a place within {' x '.join(map(str, shape[::-1]))} voxels (x, y, z)",
+            remedy="give voxels of the tomogram file, not angstrom",
+        )
 
 
 def choose_sides(

@@ -26,15 +26,16 @@ def classes_of_sheet(sheet: str | Path) -> list[list[str]]:
     for row in read_membranes(sheet, must_exist=False):
         if row.split == "train":
             files[row.tomogram, row.annotations] = row
-    # names alone are of interest: any pixel size and any large volume do
+    # names alone are of interest: any pixel size and any shape do
     names = [
         read_annotations(
             row.annotations,
             row.mesh,
             pixel_size=1.0,
-            shape=(10**9,) * 3,
+            shape=(1, 1, 1),
             tomogram=row.tomogram,
             must_have_rows=False,
+            must_be_inside=False,
         ).classes
         for row in files.values()
     ]

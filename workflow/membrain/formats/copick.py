@@ -70,6 +70,11 @@ def read(path: str | Path, grid: Grid) -> Annotations:
             found=f"{type(error).__name__} {error}",
             expected="location {x, y, z} and a 4 x 4 transformation_",
         ) from None
+    bad = np.flatnonzero(~np.isfinite(matrices).all(axis=(1, 2)))
+    if len(bad):
+        raise InputError(
+            f"{path}, point {bad[0] + 1}: 'transformation_' holds a value that is not a number"
+        )
     angstrom = np.stack([to_numbers(path, f"location.{a}", columns[a]) for a in "xyz"], axis=1)
     angstrom = angstrom + matrices[:, :3, 3]
     angles = None

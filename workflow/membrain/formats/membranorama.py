@@ -73,12 +73,18 @@ def _axes(
     path: Path, point: ET.Element, position: np.ndarray, row: int, mesh: Mesh
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the normal and the particle's x axis, (3,) xyz each."""
-    face = int(point.get("ID", "-1"))
+    text = point.get("ID", "")
+    face = int(text) if text.isdecimal() else -1
     if not 0 <= face < len(mesh.faces):
         raise InputError(
-            f"{path}, point {row}: triangle {face} is not in the mesh",
+            f"{path}, point {row}: triangle '{text}' is not in the mesh",
             found=f"{len(mesh.faces)} triangles",
             remedy="name the mesh that the session was made with in column 'mesh'",
+        )
+    if not mesh.area_normals[face].any():
+        raise InputError(
+            f"{path}, point {row}: triangle {face} of the mesh has no area",
+            remedy="make the mesh again, or leave column 'mesh' empty (no angles then)",
         )
     normal = mesh.smooth_normal(face, position, NORMAL_RADIUS_ANGSTROM)
     angle = to_vector(path, "Orientation", point.get("Orientation"), row)[0]

@@ -55,6 +55,14 @@ class Mesh:
         return b - a
 
 
+def _vertex(where: str, cells: list[str]) -> list[float]:
+    """Return the coordinates of a vertex."""
+    vertex = [float(cell) for cell in cells]
+    if len(vertex) < 3 or not np.isfinite(vertex).all():
+        raise InputError(f"{where}: not a vertex", found=vertex, expected="three finite numbers")
+    return vertex
+
+
 def read_obj(path: str | Path) -> Mesh:
     """Return the mesh of an OBJ file of triangles; normals, textures and materials are ignored.
 
@@ -72,7 +80,7 @@ def read_obj(path: str | Path) -> Mesh:
                 if not cells or cells[0] not in ("v", "f"):
                     continue
                 if cells[0] == "v":
-                    vertices.append([float(cell) for cell in cells[1:4]])
+                    vertices.append(_vertex(f"{path}, line {number}", cells[1:4]))
                     continue
                 corners = [int(cell.split("/")[0]) for cell in cells[1:]]
                 if len(corners) != 3:

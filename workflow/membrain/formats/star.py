@@ -54,7 +54,9 @@ def _blocks(path: Path) -> dict[str, pd.DataFrame]:
     except OSError as error:
         raise InputError(f"{path}: unreadable", found=error.strerror) from None
     except Exception as error:  # the package raises whatever pandas does
-        raise InputError(f"{path}: not a STAR file", found=error) from None
+        raise InputError(
+            f"{path}: not a STAR file", found=error, expected="blocks data_ with loop_ and columns"
+        ) from None
     return {
         name: block if isinstance(block, pd.DataFrame) else pd.DataFrame([block])
         for name, block in blocks.items()
@@ -69,7 +71,8 @@ def _particles(path: Path, blocks: dict[str, pd.DataFrame]) -> pd.DataFrame:
     columns = [str(column) for block in blocks.values() for column in block.columns]
     remedy = ""
     for name in columns:
-        if "oordinate" in name or name.lower() in ("x", "y", "z"):
+        is_known = name in (*CENTERED, *PIXEL)
+        if not is_known and ("ord" in name.lower() or name.lower() in ("x", "y", "z")):
             remedy = f"for '{name}' {suggest(name, (*CENTERED, *PIXEL))}"
             break
     raise InputError(
@@ -102,19 +105,31 @@ def _columns(path: Path, table: pd.DataFrame, names: tuple[str, ...]) -> np.ndar
     return np.stack([to_numbers(path, name, table[name]) for name in names], axis=1)
 
 
+def _above_zero(path: Path, name: str, values: pd.Series) -> np.ndarray:
+    """Return a column of pixel sizes as float64."""
+    sizes = to_numbers(path, name, values)
+    if (sizes <= 0).any():
+        raise InputError(
+            f"{path}: column '{name}'", found=f"{sizes.min():g}", expected="a pixel size above 0"
+        )
+    return sizes
+
+
 def _pixel_size(path: Path, table: pd.DataFrame, blocks: dict) -> np.ndarray | None:
     """Return the pixel size (n, 1) of the coordinates, angstrom; None where the file has none."""
     for name in PIXEL_SIZES:
         if name in table.columns:
-            return to_numbers(path, name, table[name])[:, None]
+            return _above_zero(path, name, table[name])[:, None]
         for block in blocks.values():
             if name not in block.columns or "rlnOpticsGroup" not in block.columns:
                 continue
-            sizes = to_numbers(path, name, block[name])
+            sizes = _above_zero(path, name, block[name])
             if "rlnOpticsGroup" not in table.columns:
                 if len(set(sizes)) == 1:
                     return np.full((len(table), 1), sizes[0])
                 continue
+            if len(set(block["rlnOpticsGroup"])) < len(block):
+                raise InputError(f"{path}: an optics group stands twice in the optics block")
             by_group = dict(zip(block["rlnOpticsGroup"].astype(str), sizes, strict=True))
             groups = table["rlnOpticsGroup"].astype(str)
             unknown = sorted(set(groups) - set(by_group))

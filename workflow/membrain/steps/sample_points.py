@@ -55,6 +55,7 @@ def _read_masks(rows: list, info: dict, status) -> dict:
     """Return the voxels of each membrane by name; a file with many labels is read once."""
     from collections import defaultdict
 
+    from ..grids import check_share
     from ..masks import missing_label, read_label_voxels, read_voxels
     from ..volumes import check_same_grid, read_header
 
@@ -78,11 +79,13 @@ def _read_masks(rows: list, info: dict, status) -> dict:
                     labels = [r.label for r in labelled]
                     found = read_label_voxels(path, labels, allow_missing=True) if labels else {}
                 if row.label is None:
-                    out[row.membrane] = read_voxels(path)
+                    voxels = read_voxels(path)
                 elif len(found[row.label]) == 0:
                     raise missing_label(path, row.label)
                 else:
-                    out[row.membrane] = found[row.label]
+                    voxels = found[row.label]
+                check_share(path, len(voxels), info["shape"])
+                out[row.membrane] = voxels
     return out
 
 
@@ -104,7 +107,7 @@ def _annotated(row, info: dict):
 def _sample(row, voxels, info: dict, args: argparse.Namespace) -> tuple[dict, str]:
     """Return points and normals by side, and a short note for the status table."""
     from ..points import sample_sides
-    from ..sides import choose_sides
+    from ..sides import check_side_point, choose_sides
     from ..surfaces import orient_surface
     from ..voting import vote_normals
 
@@ -114,6 +117,8 @@ def _sample(row, voxels, info: dict, args: argparse.Namespace) -> tuple[dict, st
         log.warning(
             "%s: %.0f %% of neighbouring normals disagree", row.membrane, 100 * surface.conflict
         )
+    if row.side_point is not None:
+        check_side_point(row.side_point, info["shape"], row.membrane)
     positions, normals = _annotated(row, info)
     sides = choose_sides(
         surface,
