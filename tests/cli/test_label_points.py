@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from membrain.command import main
+from membrain.rotations import frames_from_normals
 from membrain.tables import PointTable, read_status
 
 SHAPE = (30, 40, 50)
@@ -179,7 +180,10 @@ def test_no_point_travels_through(data):
         (("--map", "a=a.mrc", "A=b.mrc"), "a.mrc"),
         (("--radii-angstrom", "1", "2", "0"), "radii of the particle"),
         (("--tomogram", "T2"), "not of tomogram 'T2'"),
-        (("--radii-angstrom", "B=9"), "shape of class 'b': no output has this class"),
+        (("--symmetry", "B=2"), "option of class 'b': no output has this class"),
+        (("--symmetry", "two"), "--symmetry, every class; found 'two'; expected a whole number"),
+        (("--symmetry", "A=2", "UK=3"), "symmetry of the output A + UK; found A: 2, UK: 3"),
+        (("--radii-angstrom", "B=9"), "option of class 'b': no output has this class"),
         (("--target", "membership", "--membership-voxel", "7"), "above 0, below the cap (7)"),
         (("--far-share", "30"), "--far-share; found 30; expected 0 to 1"),
     ],
@@ -268,3 +272,24 @@ def test_sphere_is_the_same_as_euclidean(data):
     sphere = PointTable.read(data / "labels.npz").extra["labels"]
     assert call(data, "--distance", "euclidean") == 0
     assert np.allclose(sphere, PointTable.read(data / "labels.npz").extra["labels"], atol=1e-5)
+
+
+def test_angles_are_written_beside_the_distances(data):
+    (data / "M1.csv").write_text("class,x,y,z,rot,tilt,psi\nA,20,10,8,30,0,0\nUK,30,30,8,0,0,0\n")
+    (data / "M2.csv").write_text("class,x,y,z,rot,tilt,psi\nA,20,10,22,0,0,0\n")
+    flags = ("--classes", '[["A", "UK"], ["B"]]', "--symmetry", "1", "B=0", "--far-share", "1")
+    assert call(data, *flags) == 0
+    table = PointTable.read(data / "labels.npz", needs=("labels", "angles"))
+    angles = table.extra["angles"]
+    assert (angles.shape, angles.dtype) == ((len(table), 2, 2), np.float32)
+    assert table.meta["folds"] == [1, 0]
+    assert not angles[:, 1].any()
+    # rot is the spin about the normal, which lies along z here: x axis (cos 30, -sin 30, 0), xyz
+    frame = frames_from_normals([[1.0, 0, 0]])[0]
+    wanted = frame[:, :2].T @ [0, -0.5, np.sqrt(0.75)]
+    near = table.extra["labels"][:, 0] < 2.5
+    of_known = near & (table.membrane == 0) & (table.points[:, 2] < 25)
+    assert of_known.any()
+    assert np.abs(angles[of_known, 0] @ wanted) == pytest.approx(1, abs=1e-5)
+    assert not angles[(near & (table.points[:, 2] > 25)) | ~near].any()
+    assert table.meta["provenance"]["parameters"]["symmetry"] == ["1", "B=0"]

@@ -1,4 +1,6 @@
+import logging
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from membrain.command import main
 from membrain.particles import COLUMNS, read_particles
-from membrain.rotations import angle_between
+from membrain.rotations import angle_between, frames_from_normals
 from membrain.tables import PointTable, read_status
 
 SIGMA = (3.35, 1.86)
@@ -240,3 +242,57 @@ def test_flags_out_of_range_are_told(tmp_path, capsys, flag, value, expected):
     cluster(tmp_path, table)
     assert run(tmp_path, flag, value) == 2
     assert f"{flag}; found {float(value)}; expected {expected}" in capsys.readouterr().err
+
+
+def with_angles(table, axes_xyz, fold=2):
+    """Return the table with the angle of each membrane's axis in the boxes of its points."""
+    axes = axes_xyz[table.membrane][:, ::-1]
+    flat = np.einsum("nab,na->nb", frames_from_normals(table.normals)[:, :, :2], axes)
+    angle = fold * np.arctan2(flat[:, 1], flat[:, 0])
+    angles = np.stack([np.cos(angle), np.sin(angle)], axis=1)[:, None].astype(np.float32)
+    return replace(table.with_extra(angles=angles), meta={**table.meta, "folds": [fold]})
+
+
+@pytest.mark.parametrize("flags", [(), ("--axis", "head"), ("--axis", "weighted")])
+def test_axis_is_what_the_angle_head_tells(tmp_path, flags):
+    """It tells another direction here than that in which the clusters are long."""
+    table, normals, axes = planted(8)
+    told = np.cross(normals, axes) * 0.6 + axes * 0.8
+    assert cluster(tmp_path, with_angles(table, told)) == 0
+    assert run(tmp_path, *flags) == 0
+    found = read_particles(tmp_path / "particles.tsv").axes[:, ::-1]
+    wanted = axes if "weighted" in flags else told
+    error = angle_between(found, wanted)
+    assert np.minimum(error, 180 - error).max() < 3
+
+
+def test_particles_whose_points_disagree_have_the_long_axis(tmp_path, caplog):
+    table, normals, axes = planted(2)
+    table = with_angles(table, np.cross(normals, axes))
+    first = table.membrane == 0
+    table.extra["angles"][first] = np.random.default_rng(0).normal(0, 0.01, (first.sum(), 1, 2))
+    assert cluster(tmp_path, table) == 0
+    with caplog.at_level(logging.WARNING):
+        assert run(tmp_path) == 0
+    found = read_particles(tmp_path / "particles.tsv").axes[:, ::-1]
+    for got, wanted in zip(found, (axes[0], np.cross(normals[1], axes[1])), strict=True):
+        error = angle_between(got, wanted)
+        assert min(error, 180 - error) < 3
+    assert "T1/M1, side a: 1 of 1 particles have the cluster's long axis" in caplog.text
+    assert "M2" not in caplog.text
+
+
+def test_round_output_has_the_long_axis(tmp_path):
+    table, normals, axes = planted(2)
+    table = with_angles(table, np.cross(normals, axes))
+    table.meta["folds"] = [0]
+    assert cluster(tmp_path, table) == 0
+    assert run(tmp_path) == 0
+    error = angle_between(read_particles(tmp_path / "particles.tsv").axes[:, ::-1], axes)
+    assert np.minimum(error, 180 - error).max() < 3
+
+
+def test_head_that_the_model_has_not_is_refused(tmp_path, capsys):
+    cluster(tmp_path, planted(1)[0])
+    assert run(tmp_path, "--axis", "head") == 2
+    assert "scores.npz: no angles for --axis head; expected" in capsys.readouterr().err

@@ -10,6 +10,7 @@ from membrain.command import main
 from membrain.network import MembrainNetwork
 from membrain.tables import PointTable, read_status
 from membrain.weights import Card, write_weights
+from membrain.wide_network import WideNetwork
 
 SHAPE = (6, 6, 6)
 N = 50
@@ -79,6 +80,42 @@ def test_points_get_the_scores_of_the_network(data):
         ("M2", "empty"),
         ("M3", "ok"),
     ]
+
+
+def test_angles_of_a_model_with_that_head_are_written(data):
+    torch.manual_seed(0)
+    network = WideNetwork(6, SHAPE, 4)
+    card = Card(
+        pixel_size_angstrom=10.0,
+        classes=(("A", "UK"), ("B",)),
+        box_shape=SHAPE,
+        box_centre=(3, 3, 3),
+        network="wide",
+        width=4,
+        heads=("angle",),
+        folds=(2, 0),
+    )
+    write_weights(data / "w.safetensors", network.state_dict(), card)
+    assert call(data) == 0
+    table = PointTable.read(data / "s.npz", needs=("scores", "angles"))
+    boxes = torch.from_numpy(np.load(data / "boxes.npy"))[:, None]
+    with torch.inference_mode():
+        expected = network.eval()(boxes).numpy()
+    assert np.abs(table.extra["scores"] - expected[:, :2]).max() < 1e-5
+    assert np.abs(table.extra["angles"] - expected[:, 2:].reshape(-1, 2, 2)).max() < 1e-5
+    assert (table.meta["heads"], table.meta["folds"]) == (["angle"], [2, 0])
+
+
+def test_membership_is_scored_as_a_distance(data):
+    assert call(data) == 0
+    first = PointTable.read(data / "s.npz").extra["scores"]
+    content = json.loads((data / "w.json").read_text())
+    (data / "w.json").write_text(json.dumps({**content, "target": "membership", "cap": 6.0}))
+    assert call(data) == 0
+    expected = 6 * (1 - 1 / (1 + np.exp(-first)))
+    found = PointTable.read(data / "s.npz")
+    assert np.abs(found.extra["scores"] - expected).max() < 1e-5
+    assert "angles" not in found.extra
 
 
 @pytest.mark.parametrize("flags", [("--batch-size", "7"), ("--threads", "2")])

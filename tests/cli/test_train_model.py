@@ -164,6 +164,46 @@ def test_wide_network_is_trained_and_read_back(data):
     assert network.features[0].out_channels == 3
 
 
+def add_angles(folder, tomogram, folds):
+    """Give the labels of a batch angles of random particles."""
+    table = PointTable.read(folder / f"{tomogram}.npz")
+    angle = np.random.default_rng(5).uniform(0, 6.3, table.extra["labels"].shape)
+    vectors = np.stack([np.cos(angle), np.sin(angle)], axis=-1).astype(np.float32)
+    table.meta["folds"] = folds
+    table.with_extra(angles=vectors).write(folder / f"{tomogram}.npz")
+
+
+@pytest.mark.parametrize(("name", "heads"), [("wide", ("angle",)), ("membrain", ())])
+def test_wide_network_tells_angles_where_labels_do(data, name, heads):
+    add_angles(data, "T1", [2])
+    flags = ("--network", name, "--validation-fraction", "0.2", "--curves", str(data / "c.csv"))
+    assert call(data, *flags) == 0
+    network, card = read_weights(data / "model.safetensors")
+    assert (card.heads, card.folds) == (heads, (2,))
+    assert network.head.out_features == (3 if heads else 1)
+    errors = [row["validation_angle_degree"] for row in read_table(data / "c.csv", ",")[1][:2]]
+    assert all(0 < float(e) < 90 for e in errors) if heads else errors == ["", ""]
+
+
+def test_batches_whose_symmetries_differ_are_refused(data, capsys):
+    write_batch(data, "T2", seed=1)
+    add_angles(data, "T1", [2])
+    add_angles(data, "T2", [3])
+    assert call(data, tomograms=("T1", "T2")) == 2
+    assert "T2.npz: folds; found [3]; expected [2], as" in capsys.readouterr().err
+
+
+def test_membership_is_told_by_the_card(data):
+    table = PointTable.read(data / "T1.npz")
+    table.extra["labels"] = np.where(table.extra["labels"] < 3, 0, 7).astype(np.float32)
+    table.meta["target"] = "membership"
+    table.write(data / "T1.npz")
+    assert call(data) == 0
+    card = read_card(data / "model.safetensors")
+    assert (card.target, card.cap) == ("membership", 7.0)
+    assert 0 < card.threshold < 7
+
+
 def test_checkpoint_is_removed_at_the_end(data):
     assert call(data, "--checkpoint", str(data / "c.pt")) == 0
     assert [p.name for p in data.glob("c.pt*")] == []

@@ -5,13 +5,19 @@ import pytest
 import torch
 from scipy import ndimage
 
-from membrain.augmentation import Augmentation, augment, crop_boxes
+from membrain import augmentation
+from membrain.augmentation import Augmentation, crop_boxes, random_turns, turn_angles
 
 PLAIN = Augmentation(rotation="none", flip=False, noise=0.0)
 
 
 def generator(seed=0):
     return torch.Generator().manual_seed(seed)
+
+
+def augment(boxes, how, generator, *geometry):
+    turns = random_turns(len(boxes), how, generator, boxes.device)
+    return augmentation.augment(boxes, turns, how, generator, *geometry)
 
 
 def smooth_boxes(n=3, shape=(5, 19, 19), seed=0):
@@ -79,6 +85,62 @@ def test_layers_along_the_normal_keep_their_order():
     boxes = torch.arange(5.0).reshape(1, 5, 1, 1).expand(8, 5, 12, 12).contiguous()
     found = augment(boxes, Augmentation("any", True, 0.0), generator(), (5, 12, 12), (2, 6, 6))
     assert torch.allclose(found, boxes, atol=1e-4)
+
+
+def comets(angles, size=27):
+    """Return boxes (n, 2, size, size) with a tapered bar through the middle, head at the angle."""
+    i, j = torch.meshgrid(*[torch.arange(size) - (size - 1) / 2] * 2, indexing="ij")
+    cos, sin = (f(angles)[:, None, None] for f in (torch.cos, torch.sin))
+    along, across = cos * i + sin * j, cos * j - sin * i
+    bar = torch.exp(-(along**2) / 18 - across**2 / 5) * (1.3 + torch.tanh(along / 3))
+    return bar[:, None].expand(-1, 2, -1, -1).contiguous()
+
+
+def directions_in(boxes):
+    """Return (n, 2) unit vectors of once and of twice the angle of what boxes show."""
+    flat = boxes.sum(dim=1)
+    i, j = torch.meshgrid(*[torch.arange(n) - (n - 1) / 2 for n in flat.shape[1:]], indexing="ij")
+    once = torch.stack([(flat * i).sum((1, 2)), (flat * j).sum((1, 2))], dim=1)
+    twice = torch.stack([(flat * (i * i - j * j)).sum((1, 2)), (flat * 2 * i * j).sum((1, 2))], 1)
+    return [v / v.norm(dim=1, keepdim=True) for v in (once, twice)]
+
+
+def vectors(angles, folds):
+    """Return angle labels (n, n_outputs, 2), one output for each fold."""
+    return torch.stack([torch.stack([(m * angles).cos(), (m * angles).sin()], 1) for m in folds], 1)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("rotation", ["any", "quarter", "none"])
+def test_angles_turn_and_flip_with_their_boxes(rotation, flip):
+    given = 2 * np.pi * torch.rand(32, generator=generator(3))
+    how = Augmentation(rotation, flip, 0.0)
+    turns = random_turns(32, how, generator(), torch.device("cpu"))
+    boxes = augmentation.augment(comets(given), turns, how, generator(), (2, 19, 19), (1, 9.0, 9.0))
+    labels = torch.stack(
+        [torch.stack([(m * given).cos(), (m * given).sin()], 1) for m in (1, 2)], 1
+    )
+    found = turn_angles(labels, turns, torch.tensor([1, 2]))
+    for output, seen in enumerate(directions_in(boxes)):
+        assert ((found[:, output] * seen).sum(dim=1) > 0.99).all()
+    if rotation != "none" or flip:
+        assert ((found - labels).abs().amax(dim=(1, 2)) > 0.1).float().mean() > 0.3
+
+
+def test_angles_of_any_fold_turn_by_their_multiple():
+    angle = torch.tensor([0.4])
+    labels = torch.stack(
+        [torch.stack([(m * angle).cos(), (m * angle).sin()], 1) for m in (1, 3)], 1
+    )
+    turns = random_turns(1, Augmentation("any", True, 0.0), generator(8), torch.device("cpu"))
+    once, thrice = turn_angles(labels, turns, torch.tensor([1, 3]))[0]
+    turned = torch.atan2(once[1], once[0])
+    assert torch.allclose(thrice, torch.stack([(3 * turned).cos(), (3 * turned).sin()]), atol=1e-5)
+
+
+def test_angles_that_are_not_known_stay_so():
+    turns = random_turns(5, Augmentation(), generator(), torch.device("cpu"))
+    assert not turn_angles(torch.zeros(5, 2, 2), turns, torch.tensor([2, 0])).any()
 
 
 def test_noise_has_a_deviation_between_nothing_and_the_given():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from membrain.class_options import by_class, numbers_by_class
+from membrain.class_options import by_class, numbers_by_class, whole_by_class
 from membrain.errors import InputError
 
 
@@ -43,3 +43,13 @@ def test_numbers_of_every_class_stand_side_by_side_those_of_one_with_commas():
 def test_another_count_of_numbers_is_refused(texts, name):
     with pytest.raises(InputError, match=f"--radii, {name}; found .* expected 1 or 3 numbers"):
         numbers_by_class("--radii", texts, (1, 3))
+
+
+def test_whole_numbers_by_class():
+    assert whole_by_class("--symmetry", ["2", "UK=0"]) == {"": 2, "uk": 0}
+
+
+@pytest.mark.parametrize(("text", "name"), [("-1", "every class"), ("A=2.5", "a"), ("A=", "a")])
+def test_anything_but_a_whole_number_is_refused(text, name):
+    with pytest.raises(InputError, match=f"--symmetry, {name}; found .*; expected a whole number"):
+        whole_by_class("--symmetry", [text])

@@ -6,9 +6,10 @@ from membrain.curves import draw_curves, write_curves
 from membrain.files import read_table
 
 COLUMNS = ("run", "epoch", "learning_rate", "training_loss", "validation_loss")
+COLUMNS += ("validation_angle_degree",)
 ROWS = [
-    dict(zip(COLUMNS, ("trial 1", 1, 1e-4, 2.5, 2.25), strict=True)),
-    dict(zip(COLUMNS, ("final", 2, 1e-3, 1.5, 1.75), strict=True)),
+    dict(zip(COLUMNS, ("trial 1", 1, 1e-4, 2.5, 2.25, None), strict=True)),
+    dict(zip(COLUMNS, ("final", 2, 1e-3, 1.5, 1.75, 12.5), strict=True)),
 ]
 BLIND = [{**row, "validation_loss": None} for row in ROWS]
 
@@ -23,6 +24,7 @@ def test_table_holds_one_row_per_epoch(tmp_path):
         "learning_rate": "0.001",
         "training_loss": "1.5",
         "validation_loss": "1.75",
+        "validation_angle_degree": "12.5",
     }
 
 

@@ -9,11 +9,11 @@ from membrain.labels import (
     Labelling,
     label_membrane,
     label_with_remarks,
-    nearest_distance,
+    nearest_particle,
     place_of,
 )
 from membrain.particle_shapes import covariance_from_radii, metric_of
-from membrain.rotations import poses_from_axes, relion_angles
+from membrain.rotations import frames_from_normals, poses_from_axes, relion_angles
 
 ELLIPSOID = {"": covariance_from_radii([80.0, 40.0, 20.0])}
 
@@ -57,9 +57,10 @@ def test_without_shape_the_distance_is_euclidean_and_capped():
 def test_nearest_of_several_particles_counts():
     points = np.random.default_rng(0).uniform(0, 30, (500, 3))
     positions = np.random.default_rng(1).uniform(0, 30, (20, 3))
-    found = nearest_distance(points, positions, np.tile(np.eye(3), (20, 1, 1)), 5.0)
-    brute = np.linalg.norm(points[:, None] - positions[None], axis=2).min(axis=1)
-    assert np.allclose(found, np.minimum(brute, 5), atol=1e-5)
+    found, which = nearest_particle(points, positions, np.tile(np.eye(3), (20, 1, 1)), 5.0)
+    brute = np.linalg.norm(points[:, None] - positions[None], axis=2)
+    assert np.allclose(found, np.minimum(brute.min(axis=1), 5), atol=1e-5)
+    assert np.array_equal(which, np.where(brute.min(axis=1) < 5, brute.argmin(axis=1), -1))
 
 
 def test_mahalanobis_distance_of_turned_ellipsoids_against_the_formula():
@@ -77,7 +78,7 @@ def test_mahalanobis_distance_of_turned_ellipsoids_against_the_formula():
             offset = point - position
             squared = offset @ np.linalg.solve(turned, offset)
             brute[i] = min(brute[i], np.sqrt(squared) * np.linalg.det(turned) ** (1 / 6))
-    found = nearest_distance(points, positions, np.array(metrics), 6.0)
+    found, _ = nearest_particle(points, positions, np.array(metrics), 6.0)
     assert np.allclose(found, brute, atol=1e-5)
     assert (brute < 6).mean() > 0.2
 
@@ -220,10 +221,10 @@ def test_annotations_far_from_the_membrane_are_left_out_and_told():
     points, normals, side = sheet()
     known = annotated([[21.5, 5, 5], [21.5, 5, 20], [21.5, 20, 5], [33, 20, 20]])
     place = place_of(points, normals, side, how(), "T1/M1")
-    found, remarks = label_with_remarks(place, known, how(cap=30.0))
+    found = label_with_remarks(place, known, how(cap=30.0))
     alone = label_membrane(points, normals, side, known.select(np.arange(3)), how(cap=30.0))
-    assert np.array_equal(found, alone)
-    assert remarks == ["1 of 4 annotations far from it, left out"]
+    assert np.array_equal(found.distances, alone)
+    assert found.remarks == ["1 of 4 annotations far from it, left out"]
 
 
 def test_annotations_on_a_side_not_sampled_are_told():
@@ -232,6 +233,53 @@ def test_annotations_on_a_side_not_sampled_are_told():
     positions = [[21.5, 5, 5], [18.5, 5, 20], [18.5, 20, 5]]
     known = annotated(positions, None, [up, up, down], [[1.0, 0, 0]] * 3)
     place = place_of(points, normals, side, how(), "T1/M1")
-    labels, remarks = label_with_remarks(place, known, how())
-    assert remarks == ["1 of 3 annotations on a side not sampled"]
-    assert labels[(points[:, 1] == 20) & (points[:, 2] == 5), 0] == 7
+    found = label_with_remarks(place, known, how())
+    assert found.remarks == ["1 of 3 annotations on a side not sampled"]
+    assert found.distances[(points[:, 1] == 20) & (points[:, 2] == 5), 0] == 7
+
+
+def angles_of(known, **more):
+    points, normals, side = sheet()
+    options = how(**more)
+    place = place_of(points, normals, side, options, "T1/M1")
+    return points, label_with_remarks(place, known, options)
+
+
+def test_angle_is_that_of_the_nearest_particle_within_reach():
+    up = [0.0, 0, 1]
+    known = annotated([[21.5, 6, 6], [21.5, 6, 20]], None, [up, up], [[1.0, 0, 0], [0, 1.0, 0]])
+    points, found = angles_of(known, folds={"": 1})
+    frame = frames_from_normals([[1.0, 0, 0]])[0]  # the sheet's boxes
+    for x, axis_zyx in ((6, [0, 0, 1]), (20, [0, 1, 0])):
+        near = np.linalg.norm(points - [21.5, 6, x], axis=1) < 2.5
+        wanted = frame[:, :2].T @ axis_zyx
+        assert np.allclose(found.angles[near, 0], wanted, atol=1e-6)
+    is_far = found.distances[:, 0] >= 2.5
+    assert is_far.any()
+    assert not found.angles[is_far].any()
+    assert np.allclose(np.linalg.norm(found.angles[~is_far, 0], axis=1), 1, atol=1e-6)
+
+
+def test_points_nearest_to_an_unknown_particle_have_no_angle():
+    up = [0.0, 0, 1]
+    places = [[21.5, 6, 6], [21.5, 6, 20]]
+    known = annotated(places, ["PSII", "UK"], [up, up], [[1.0, 0, 0]] * 2)
+    points, found = angles_of(known, classes=(("PSII", "UK"),), folds={"": 2})
+    near = [np.linalg.norm(points - place, axis=1) < 2.5 for place in places]
+    assert found.angles[near[0]].any(axis=(1, 2)).all()
+    assert not found.angles[near[1]].any()
+
+
+def test_membership_keeps_the_angles():
+    known = annotated([[21.5, 6, 6]], None, [[0.0, 0, 1]], [[1.0, 0, 0]])
+    distance, member = (
+        angles_of(known, folds={"": 2}, target=t)[1] for t in ("distance", "membership")
+    )
+    assert np.array_equal(distance.angles, member.angles)
+    assert member.angles.any()
+
+
+def test_annotations_without_angles_give_none():
+    _, found = angles_of(annotated([[21.5, 6, 6]]), folds={"": 2})
+    assert found.angles.shape == (961, 1, 2)
+    assert not found.angles.any()

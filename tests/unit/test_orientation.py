@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from membrain.orientation import in_plane_axis, normal_at, number_particles
+from membrain.orientation import (
+    axis_from_angles,
+    in_plane_axis,
+    normal_at,
+    number_particles,
+    turns_between,
+)
 from membrain.rotations import angle_between, frames_from_normals
 
 
@@ -120,3 +126,60 @@ def test_numbering_is_by_score_then_position():
     positions = [[2.0, 0, 0], [9, 9, 9], [1, 5, 0], [1, 4, 8]]
     assert number_particles(scores, positions).tolist() == [1, 3, 2, 0]
     assert number_particles([], np.empty((0, 3))).tolist() == []
+
+
+def tilted(normal, n, rng, degrees=25.0):
+    """Return rotations that tilt a normal in any direction, and the tilted normals."""
+    tilts = np.cross(normal, rng.normal(size=(n, 3)))
+    tilts *= np.radians(degrees) * rng.random((n, 1)) / np.linalg.norm(tilts, axis=1, keepdims=True)
+    rotations = Rotation.from_rotvec(tilts)
+    return rotations, rotations.apply(normal)
+
+
+@pytest.mark.parametrize("fold", [1, 2, 3, 4])
+def test_axis_comes_back_from_the_boxes_of_a_curved_membrane(fold):
+    """Each point tells the axis in its own box, and boxes lie differently from point to point."""
+    rng = np.random.default_rng(fold)
+    normals = [*rng.normal(size=(20, 3)), [0.3, 0.3, 0.9], [0.43, 0, 0.9], [0, 0, 1.0]]
+    for normal in normals:
+        normal = np.array(normal) / np.linalg.norm(normal)
+        axis = np.cross(normal, rng.normal(size=3))
+        axis /= np.linalg.norm(axis)
+        rotations, of_points = tilted(normal, 30, rng)
+        frames = frames_from_normals(of_points)
+        flat = np.einsum("nab,na->nb", frames, rotations.apply(axis))
+        angles = np.arctan2(flat[:, 1], flat[:, 0])
+        vectors = np.stack([np.cos(fold * angles), np.sin(fold * angles)], axis=1)
+        weights = rng.random(30)
+        found, agreement = axis_from_angles(vectors, of_points, weights, normal, fold)
+        assert agreement == pytest.approx(1, abs=1e-9)
+        assert abs(found @ normal) < 1e-9
+        turn = np.degrees(np.arctan2(np.cross(axis, found) @ normal, axis @ found))
+        assert abs((turn * fold + 180) % 360 - 180) < 1e-6
+        if fold % 2 == 0:
+            assert found[np.abs(found).argmax()] > 0
+
+
+def test_boxes_of_one_normal_are_not_turned():
+    normals = np.random.default_rng(0).normal(size=(5, 3))
+    for normal in normals:
+        assert turns_between(normal[None], normal)[0] == pytest.approx(0, abs=1e-12)
+
+
+def test_certain_and_heavy_points_decide_the_axis():
+    normals = np.tile([1.0, 0, 0], (3, 1))
+    frame = frames_from_normals(normals[:1])[0]
+    vectors = np.array([[1.0, 0], [0, 0.2], [0, 1.0]])
+    found, agreement = axis_from_angles(vectors, normals, np.array([1.0, 1, 0]), normals[0], 1)
+    angle = np.arctan2(0.2, 1.0)
+    wanted = np.cos(angle) * frame[:, 0] + np.sin(angle) * frame[:, 1]
+    np.testing.assert_allclose(found, wanted, atol=1e-12)
+    assert agreement == pytest.approx(np.hypot(1, 0.2) / 2)
+
+
+def test_angles_that_contradict_each_other_agree_on_nothing():
+    vectors, normals = np.array([[1.0, 0], [-1.0, 0]]), np.tile([0, 0, 1.0], (2, 1))
+    assert axis_from_angles(vectors, normals, np.ones(2), normals[0], 2)[1] < 1e-12
+    axis, agreement = axis_from_angles(vectors, normals, np.zeros(2), normals[0], 2)
+    assert agreement == 0
+    assert np.linalg.norm(axis) == pytest.approx(1)

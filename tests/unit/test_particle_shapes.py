@@ -166,5 +166,5 @@ def test_class_with_two_shapes_is_refused(options, name):
 
 def test_shape_of_a_class_without_output_is_refused_with_the_one_meant():
     check_names(["psii", "uk", ""], [["PSII", "UK"], ["b6f"]])
-    with pytest.raises(InputError, match="shape of class 'ps2': .* one of PSII, UK, b6f; did you"):
+    with pytest.raises(InputError, match="option of class 'ps2': .* one of PSII, UK, b6f; did you"):
         check_names(["ps2"], [["PSII", "UK"], ["b6f"]])

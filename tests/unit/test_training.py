@@ -2,6 +2,7 @@
 
 import logging
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,8 @@ import torch
 from membrain import training
 from membrain.augmentation import Augmentation
 from membrain.errors import InputError
-from membrain.network import MembrainNetwork
+from membrain.heads import n_columns
+from membrain.network import MembrainNetwork, build_network
 from membrain.training import (
     Recipe,
     Samples,
@@ -65,7 +67,7 @@ def test_network_learns_what_boxes_show():
     validation = samples(64, seed=9)
     network, progress = run(recipe, samples(192), validation)
     network.load_state_dict(progress.best)
-    found = predict(network, validation.boxes, recipe)
+    found = predict(network, validation.boxes, 2, recipe).distances
     errors = (found - validation.labels).abs().mean(0)
     assert errors.max() < 0.3  # the labels' mean deviation from their mean is 0.5
     assert progress.history[-1]["validation_loss"] < 0.2 * progress.history[0]["validation_loss"]
@@ -160,7 +162,8 @@ def test_best_epoch_is_the_one_with_the_lowest_validation_loss():
     losses = [row["validation_loss"] for row in progress.history]
     assert progress.best_epoch == 1 + losses.index(min(losses))
     network.load_state_dict(progress.best)
-    assert evaluate(network, validation, recipe) == pytest.approx(min(losses), rel=1e-5)
+    found = evaluate(network, validation, recipe)["validation_loss"]
+    assert found == pytest.approx(min(losses), rel=1e-5)
 
 
 def test_last_epoch_is_kept_though_another_validates_better():
@@ -225,3 +228,70 @@ def test_validation_is_not_augmented_and_leaves_norms_alone():
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     assert evaluate(network, data, noisy) == evaluate(network, data, RECIPE)
     assert all(torch.equal(before[name], t) for name, t in network.state_dict().items())
+
+
+def bars(n, seed=0):
+    """Return boxes with a bar through the middle at any angle, and twice its angle as label."""
+    generator = torch.Generator().manual_seed(seed)
+    angle = math.pi * torch.rand(n, generator=generator)
+    i, j = torch.meshgrid(*[torch.arange(12) - 5.5] * 2, indexing="ij")
+    across = angle.cos()[:, None, None] * j - angle.sin()[:, None, None] * i
+    flat = torch.exp(-(across**2) / 2 - (i * i + j * j) / 16)
+    boxes = flat[:, None].repeat(1, 5, 1, 1) + 0.1 * torch.rand(n, 5, 12, 12, generator=generator)
+    vectors = torch.stack([(2 * angle).cos(), (2 * angle).sin()], dim=1)[:, None]
+    vectors[::7] = 0  # of some the angle is not known
+    return Samples(boxes, torch.full((n, 1), 2.0), vectors)
+
+
+HEAD = Recipe(
+    *("wide", 6, (5, 8, 8), (2, 3.5, 3.5)),
+    epochs=12,
+    batch_size=16,
+    learning_rate=5e-3,
+    precision="fp32",
+    heads=("angle",),
+    folds=(2,),
+)
+
+
+def test_angle_head_learns_the_angle_under_turns_and_flips():
+    torch.manual_seed(0)
+    validation = bars(64, 1)
+    network = build_network("wide", n_columns(1, HEAD.heads), HEAD.box_shape, HEAD.width)
+    progress = train_network(network, bars(192), validation, HEAD)
+    errors = [row["validation_angle_degree"] for row in progress.history]
+    assert errors[-1] < 10  # 45 for a guess
+    network.load_state_dict(progress.best)
+    found = predict(network, validation.boxes, 1, HEAD)
+    is_known = validation.angles.any(dim=2)
+    assert float((found.angles * validation.angles).sum(2)[is_known].mean()) > 0.8
+    assert float((found.distances - 2).abs().mean()) < 0.3
+
+
+def test_angles_are_part_of_what_a_checkpoint_belongs_to(tmp_path, caplog):
+    def train(data):
+        torch.manual_seed(0)
+        network = build_network("wide", 3, HEAD.box_shape, HEAD.width)
+        recipe = replace(HEAD, epochs=1)
+        return train_network(network, data, None, recipe, tmp_path / "c.pt")
+
+    data = bars(20)
+    train(data)
+    train(data)
+    assert "begun anew" not in caplog.text
+    data.angles[1] = -data.angles[1]
+    train(data)
+    assert "begun anew" in caplog.text
+
+
+def test_membership_is_learnt_as_a_probability():
+    data = samples(192)
+    data.labels = torch.where(data.labels < 1.5, 0.0, 7.0)[:, :1]
+    changed = {"epochs": 14, "normalisation": "tomogram", "target": "membership"}
+    recipe = replace(RECIPE, **changed)
+    torch.manual_seed(0)
+    network = MembrainNetwork(1, SHAPE)
+    network.load_state_dict(train_network(network, data, None, recipe).best)
+    found = predict(network, data.boxes, 1, recipe).distances
+    assert 0 <= float(found.min()) <= float(found.max()) <= 7
+    assert float(((found < 3.5) == (data.labels < 3.5)).float().mean()) > 0.9

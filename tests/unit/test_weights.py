@@ -64,14 +64,35 @@ def test_wide_network_is_read_back_with_its_width(tmp_path, card):
         assert torch.equal(found(boxes), network.eval()(boxes))
 
 
+def test_angle_head_and_target_are_read_back(tmp_path, card):
+    network = WideNetwork(6, (5, 6, 6), 3)
+    more = {"heads": ("angle",), "folds": (2, 0), "target": "membership"}
+    card = replace(card, network="wide", width=3, box_shape=(5, 6, 6), **more)
+    write_weights(tmp_path / "wide.safetensors", network.state_dict(), card)
+    found, read = read_weights(tmp_path / "wide.safetensors")
+    assert (read.heads, read.folds, read.target) == (("angle",), (2, 0), "membership")
+    assert found.head.out_features == 6
+
+
 def test_card_from_before_the_wide_network_is_read(weights, card):
-    edit_card(weights, width=None)
-    assert read_weights(weights)[1].width == 32
+    edit_card(weights, width=None, heads=None, folds=None, target=None)
+    found = read_weights(weights)[1]
+    assert (found.width, found.heads, found.folds, found.target) == (32, (), (), "distance")
 
 
-def test_entry_that_older_cards_lack_is_checked_where_it_is(weights):
-    edit_card(weights, width=0)
-    with pytest.raises(InputError, match="entry 'width'; found 0; expected a whole number"):
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"width": 0}, "entry 'width'; found 0; expected a whole number"),
+        ({"heads": ["angel"]}, r"entry 'heads'; found \['angel'\]; expected a list of angle"),
+        ({"folds": [2, -1]}, r"entry 'folds'; found \[2, -1\]; expected a list of whole"),
+        ({"target": "class"}, "entry 'target'; found 'class'; expected one of distance, member"),
+        ({"heads": ["angle"], "folds": [2]}, "entry 'folds'; found 1 numbers; expected 2, one for"),
+    ],
+)
+def test_entry_that_older_cards_lack_is_checked_where_it_is(weights, changes, message):
+    edit_card(weights, **changes)
+    with pytest.raises(InputError, match=message):
         read_card(weights)
 
 

@@ -52,6 +52,7 @@ def crop_boxes(boxes: Tensor, box_shape: Sequence[int]) -> Tensor:
 
 def augment(
     boxes: Tensor,
+    turns: Tensor | None,
     how: Augmentation,
     generator: Generator,
     box_shape: Sequence[int],
@@ -64,6 +65,7 @@ def augment(
     ----------
     boxes : (n, K, H, W) float tensor
         In the plane at least as large as `box_shape`.
+    turns : (n, 2, 2) float tensor or None, from `random_turns`
     how : Augmentation
     generator : torch.Generator of the boxes' device
     box_shape : (3,) int, shape K, I, J of the result
@@ -76,8 +78,8 @@ def augment(
     """
     n, device = len(boxes), boxes.device
     out = crop_boxes(boxes, box_shape).float()
-    if how.rotation != "none" or how.flip:
-        grid = _plane_grid(boxes, _random_turns(n, how, generator, device), box_shape, centre)
+    if turns is not None:
+        grid = _plane_grid(boxes, turns, box_shape, centre)
         out = functional.grid_sample(
             boxes.float(), grid, mode="bicubic", padding_mode="border", align_corners=True
         )
@@ -87,8 +89,15 @@ def augment(
     return out
 
 
-def _random_turns(n: int, how: Augmentation, generator: Generator, device) -> Tensor:
-    """Return (n, 2, 2) matrices from offsets (i, j) in the result to offsets in the source."""
+def random_turns(
+    n: int, how: Augmentation, generator: Generator, device: torch.device
+) -> Tensor | None:
+    """Return (n, 2, 2) matrices from offsets (i, j) in the result to offsets in the source.
+
+    None where boxes are neither turned nor flipped.
+    """
+    if how.rotation == "none" and not how.flip:
+        return None
     turn = torch.rand(n, generator=generator, device=device)
     if how.rotation == "quarter":
         turn = torch.floor(4 * turn) / 4
@@ -100,14 +109,41 @@ def _random_turns(n: int, how: Augmentation, generator: Generator, device) -> Te
     return torch.stack([cos, -sin * mirror, sin, cos * mirror], dim=1).reshape(n, 2, 2)
 
 
+def turn_angles(angles: Tensor, turns: Tensor | None, folds: Tensor) -> Tensor:
+    """Return angle labels as they are in the turned and flipped boxes.
+
+    Parameters
+    ----------
+    angles : (n, n_outputs, 2) float tensor, ``(cos m a, sin m a)`` or zeros, see `angle_labels`
+    turns : (n, 2, 2) float tensor or None, from `random_turns`
+    folds : (n_outputs,) int tensor, m
+
+    Notes
+    -----
+    A result at offset r shows the source at M r, so that a direction v of the source is seen at
+    ``M^-1 v``. With M a turn by t after a flip of j (s = 1 or -1), angle a becomes ``s (a - t)``.
+    """
+    if turns is None:
+        return angles
+    turn = folds * torch.atan2(turns[:, 1, 0], turns[:, 0, 0])[:, None]  # (n, n_outputs)
+    mirror = torch.sign(torch.linalg.det(turns))[:, None]
+    cos, sin = turn.cos(), turn.sin()
+    x, y = angles.unbind(dim=2)
+    return torch.stack([x * cos + y * sin, mirror * (y * cos - x * sin)], dim=2)
+
+
 def _plane_grid(
     boxes: Tensor, turns: Tensor, box_shape: Sequence[int], centre: Sequence[float]
 ) -> Tensor:
     """Return where in the plane of the source each voxel is read, as `grid_sample` takes it."""
-    size = torch.tensor(boxes.shape[2:], device=boxes.device)  # (2,) H, W
-    inner = torch.tensor(box_shape[1:], device=boxes.device)
-    middle = torch.tensor(centre[1:], dtype=torch.float32, device=boxes.device)
-    i, j = (torch.arange(m, dtype=torch.float32, device=boxes.device) for m in box_shape[1:])
-    offsets = torch.stack(torch.meshgrid(i, j, indexing="ij"), dim=-1) - middle  # (I, J, 2)
-    index = torch.einsum("nab,ijb->nija", turns, offsets) + middle + (size - inner) // 2
-    return (2 * index / (size - 1) - 1).flip(-1)  # x (last axis) first
+    steps, middles = [], []
+    for have, want, middle in zip(boxes.shape[2:], box_shape[1:], centre[1:], strict=True):
+        steps.append(torch.arange(want, dtype=torch.float32, device=boxes.device) - middle)
+        middles.append(middle + (have - want) // 2)
+    i, j = torch.meshgrid(*steps, indexing="ij")  # (I, J) offsets in the result
+    index = [
+        row[:, 0, None, None] * i + row[:, 1, None, None] * j + middle
+        for row, middle in zip(turns.unbind(dim=1), middles, strict=True)
+    ]  # two of (n, I, J): along i, along j
+    last = [n - 1 for n in boxes.shape[2:]]
+    return torch.stack([2 * x / n - 1 for x, n in zip(index[::-1], last[::-1], strict=True)], -1)

@@ -69,3 +69,23 @@ def numbers_by_class(
             )
         out[name] = numbers
     return out
+
+
+def whole_by_class(flag: str, texts: Sequence[str]) -> dict[str, int]:
+    """Return a whole number of 0 or more for each class, as `by_class` does.
+
+    Raises
+    ------
+    InputError
+        When a value is anything else.
+    """
+    out = {}
+    for name, value in by_class(flag, texts).items():
+        if not value.isdecimal():
+            raise InputError(
+                f"{flag}, {name or 'every class'}",
+                found=repr(value),
+                expected="a whole number of 0 or more",
+            )
+        out[name] = int(value)
+    return out

@@ -8,6 +8,7 @@ from pathlib import Path
 from .files import atomic_path, write_table
 
 COLUMNS = ("run", "epoch", "learning_rate", "training_loss", "validation_loss")
+COLUMNS += ("validation_angle_degree",)
 
 
 def write_curves(path: str | Path, history: Sequence[Mapping[str, float]]) -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import glob
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +25,17 @@ import torch
 from torch import nn
 
 from .checkpoints import Progress
+from .heads import n_columns
 from .network import build_network
 from .thresholds import find_thresholds
 from .training import Recipe, predict, train_network
 from .training_data import Joined, to_samples
 
 log = logging.getLogger(__name__)
+
+# parts of the recipe that the card tells by itself
+SHARED_WITH_CARD = ("network", "width", "normalisation", "box_shape", "box_centre", "cap")
+SHARED_WITH_CARD += ("heads", "folds", "target")
 
 
 @dataclass(frozen=True)
@@ -101,9 +106,15 @@ class Fit:
 def _fresh_network(joined: Joined, is_training: np.ndarray, recipe: Recipe) -> nn.Module:
     """Return a network with first weights by the seed that begins at the mean label, not at 0."""
     torch.manual_seed(recipe.seed)
-    network = build_network(recipe.network, joined.labels.shape[1], recipe.box_shape, recipe.width)
+    n_outputs = joined.labels.shape[1]
+    columns = n_columns(n_outputs, recipe.heads)
+    network = build_network(recipe.network, columns, recipe.box_shape, recipe.width)
+    mean = torch.from_numpy(joined.labels[is_training].mean(axis=0))
+    if recipe.target == "membership":
+        mean = torch.logit(1 - mean / recipe.cap, eps=1e-3)
     with torch.no_grad():
-        network.head.bias.copy_(torch.from_numpy(joined.labels[is_training].mean(axis=0)))
+        network.head.bias.zero_()
+        network.head.bias[:n_outputs] = mean
     return network
 
 
@@ -124,7 +135,9 @@ def _run(
     network = _fresh_network(joined, parts[0], recipe).to(options.device)
     progress = train_network(network, training, validation, recipe, checkpoint, options.is_quiet)
     network.load_state_dict(progress.best)
-    return progress, predict(network, (validation or training).boxes, recipe).cpu().numpy()
+    judged = validation or training
+    found = predict(network, judged.boxes, judged.n_outputs, recipe)
+    return progress, found.distances.cpu().numpy()
 
 
 def fit(
@@ -165,3 +178,32 @@ def fit(
     log.info("the final run learns from all points, the thresholds are those of the parts held out")
     final, _ = _run(joined, (everything, ~everything), recipe, options, paths[-1])
     return Fit(final, tuple(runs), everything, is_validation, thresholds)
+
+
+def describe_training(joined: Joined, found: Fit, recipe: Recipe) -> dict:
+    """Return what the card of a model says of its training; no paths and no times."""
+    names = np.array(joined.names, dtype=object)
+    row = found.progress.history[found.progress.best_epoch - 1]
+    losses = {
+        "training_loss": row["training_loss"],
+        "validation_loss": found.validation_loss,
+    }
+    used = asdict(recipe)
+    for name in (
+        "network",
+        "width",
+        "box_shape",
+        "box_centre",
+        "normalisation",
+    ):  # the card has them already
+        del used[name]
+    return {
+        "membranes": sorted(names[np.unique(joined.membrane[found.is_training])]),
+        "n_boxes": int(found.is_training.sum()),
+        "n_validation_boxes": int(found.is_validation.sum()),
+        "n_trials": len(found.trials),
+        "epoch": found.progress.best_epoch,
+        **{name: None if v is None else round(v, 6) for name, v in losses.items()},
+        "recipe": used,
+        "labels": joined.meta["provenance"]["parameters"],
+    }

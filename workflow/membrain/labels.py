@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from .agreement import FAR_SHARE, Place, check_near, check_side, check_spread, sides_of
+from .angle_labels import REACH_VOXEL, angle_labels, fold_of
 from .class_groups import parse_classes, resolve_classes
 from .formats.base import Annotations
 from .particle_shapes import about_normal, metric_of, shape_of
@@ -18,7 +19,7 @@ __all__ = [
     "Labelling",
     "label_membrane",
     "label_with_remarks",
-    "nearest_distance",
+    "nearest_particle",
     "parse_classes",
     "place_of",
     "resolve_classes",
@@ -57,10 +58,10 @@ def particle_metrics(
     return metrics
 
 
-def nearest_distance(
+def nearest_particle(
     points: np.ndarray, positions: np.ndarray, metrics: np.ndarray, cap: float
-) -> np.ndarray:
-    """Return the distance of each point to the nearest particle.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distance of each point to the nearest particle, and which one that is.
 
     Parameters
     ----------
@@ -72,19 +73,23 @@ def nearest_distance(
 
     Returns
     -------
-    (n_points,) float32
+    distances : (n_points,) float32
+    rows : (n_points,) int, -1 where none is nearer than the cap
     """
     nearest = np.full(len(points), float(cap))
+    which = np.full(len(points), -1)
     if not len(points) or not len(positions):
-        return nearest.astype(np.float32)
+        return nearest.astype(np.float32), which
     reach = cap / np.sqrt(np.linalg.eigvalsh(metrics)[:, 0])  # longest axis of the cap's ellipsoid
     tree = cKDTree(points)
-    for position, metric, radius in zip(positions, metrics, reach, strict=True):
-        rows = np.array(tree.query_ball_point(position, radius * 1.001), dtype=np.int64)
+    for i, (position, metric) in enumerate(zip(positions, metrics, strict=True)):
+        rows = np.array(tree.query_ball_point(position, reach[i] * 1.001), dtype=np.int64)
         offsets = points[rows] - position
-        squares = np.einsum("na,ab,nb->n", offsets, metric, offsets)
-        nearest[rows] = np.minimum(nearest[rows], np.sqrt(squares))
-    return nearest.astype(np.float32)
+        distances = np.sqrt(np.einsum("na,ab,nb->n", offsets, metric, offsets))
+        is_nearer = distances < nearest[rows]
+        nearest[rows[is_nearer]] = distances[is_nearer]
+        which[rows[is_nearer]] = i
+    return nearest.astype(np.float32), which
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,7 @@ class Labelling:
     target : {"distance", "membership"}
     membership : float, working voxel: distance up to which a point is a member
     far_share : float, see `agreement.check_near`
+    folds : mapping of class (lower case) to n of Cn, see `angle_labels.fold_of`; empty: no angles
     shape : (3,) int, zyx, voxel, or None: size of the tomogram, to recognise mistakes by
     """
 
@@ -112,7 +118,28 @@ class Labelling:
     target: str = "distance"
     membership: float = 3.0
     far_share: float = FAR_SHARE
+    folds: Mapping[str, int] = field(default_factory=dict)
     shape: Sequence[int] | None = None
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels of the points of one membrane.
+
+    Attributes
+    ----------
+    distances : (n, n_outputs) float32, working voxel
+        To the nearest particle of each group on the point's own side, at most the cap; or
+        `to_membership` of it.
+    angles : (n, n_outputs, 2) float32
+        ``(cos n a, sin n a)`` of that particle's x axis in the point's box, see `angle_labels`;
+        zeros where none with a known angle is nearer than 2.5 working voxels.
+    remarks : list of str, what was left out, with numbers
+    """
+
+    distances: np.ndarray
+    angles: np.ndarray
+    remarks: list[str]
 
 
 def to_membership(distances: np.ndarray, how: Labelling) -> np.ndarray:
@@ -124,16 +151,15 @@ def to_membership(distances: np.ndarray, how: Labelling) -> np.ndarray:
     return np.where(distances <= how.membership, 0.0, how.cap).astype(np.float32)
 
 
-def label_with_remarks(
-    place: Place, annotations: Annotations, how: Labelling
-) -> tuple[np.ndarray, list[str]]:
-    """Return the labels of the points of one membrane, and what was left out, with numbers.
+def label_with_remarks(place: Place, annotations: Annotations, how: Labelling) -> Labels:
+    """Return the labels of the points of one membrane, and what was left out.
 
     Parameters and errors are those of `label_membrane`.
     """
     labels = np.full((len(place.points), len(how.classes)), how.cap, dtype=np.float32)
+    angles = np.zeros((*labels.shape, 2), dtype=np.float32)
     if not len(labels) or not len(annotations):
-        return labels, []
+        return Labels(labels, angles, [])
     is_near = check_near(annotations, place, how.far_share)
     near, n_far = annotations.select(is_near), int((~is_near).sum())
     remarks = [f"{n_far} of {len(annotations)} annotations far from it, left out" if n_far else ""]
@@ -147,15 +173,31 @@ def label_with_remarks(
         names = np.array([name.lower() for name in found.classes], dtype=object)
         for output, group in enumerate(how.classes):
             is_in = np.isin(names, [name.lower() for name in group])
-            labels[mine, output] = nearest_distance(
+            distances, which = nearest_particle(
                 place.points[mine] / place.step,
                 found.positions[is_in] / place.step,
                 metrics[is_in],
                 how.cap,
             )
+            labels[mine, output] = distances
+            is_told = (which >= 0) & (distances < REACH_VOXEL)
+            angles[mine[is_told], output] = _angles_of(
+                found.select(is_in), which[is_told], place.normals[mine[is_told]], how.folds
+            )
     if how.target == "membership":
         labels = to_membership(labels, how)
-    return labels, [text for text in remarks if text]
+    return Labels(labels, angles, [text for text in remarks if text])
+
+
+def _angles_of(
+    particles: Annotations, which: np.ndarray, normals: np.ndarray, folds: Mapping[str, int]
+) -> np.ndarray:
+    """Return the angle vectors (n, 2) of points, each of its own row of the particles."""
+    if particles.angles is None or not len(which):
+        return np.zeros((len(which), 2), dtype=np.float32)
+    axes = poses_from_relion(particles.angles).as_matrix()[:, ::-1, 0]  # x axes, zyx
+    own = np.array([fold_of(folds, name) for name in particles.classes])
+    return angle_labels(normals, axes[which], own[which])
 
 
 def label_membrane(
@@ -187,7 +229,8 @@ def label_membrane(
     InputError
         When the annotations lie far from the membrane, all in one corner, or on no sampled side.
     """
-    return label_with_remarks(place_of(points, normals, side, how, where), annotations, how)[0]
+    place = place_of(points, normals, side, how, where)
+    return label_with_remarks(place, annotations, how).distances
 
 
 def place_of(

@@ -9,6 +9,8 @@ from .rotations import frames_from_normals
 NORMAL_RADIUS_VOXEL = 6.0
 # Below this difference of the two in-plane spreads, as a part of their sum, a cluster is round.
 MIN_ELONGATION = 1e-3
+# Below this length of their mean the angles of a particle's points speak against each other.
+MIN_AGREEMENT = 0.1
 
 
 def normal_at(
@@ -71,8 +73,67 @@ def in_plane_axis(
         spreads, directions = np.linalg.eigh((weights[:, None] * flat).T @ flat / weights.sum())
         if spreads[1] - spreads[0] > MIN_ELONGATION * spreads.sum():
             axis, is_found = frame[:, :2] @ directions[:, 1], True
-    axis = axis / np.linalg.norm(axis)
-    return axis * np.sign(axis[np.argmax(np.abs(axis))]), is_found
+    return _signed(axis / np.linalg.norm(axis)), is_found
+
+
+def turns_between(normals: np.ndarray, normal: np.ndarray) -> np.ndarray:
+    """Return by which angle box frames are turned against the frame of a particle.
+
+    Parameters
+    ----------
+    normals : (n, 3) float
+        Of points; each makes a frame by `rotations.frames_from_normals`, as its box has it.
+    normal : (3,) float, of the particle
+
+    Returns
+    -------
+    (n,) float64, radian
+        What has to be added to an angle in a box to have it in the particle's frame, after the box
+        was tilted the short way until the two normals are one.
+
+    Notes
+    -----
+    With Q the box's frame in terms of the particle's, a tilt about an axis in the plane followed by
+    a turn about the normal, the turn is ``atan2(Q_10 - Q_01, Q_00 + Q_11)``.
+    """
+    own = frames_from_normals(normal)[0]  # (3, 3) columns e_i, e_j, normal
+    q = np.einsum("ba,nbc->nac", own, frames_from_normals(normals))  # (n, 3, 3)
+    return np.arctan2(q[:, 1, 0] - q[:, 0, 1], q[:, 0, 0] + q[:, 1, 1])
+
+
+def axis_from_angles(
+    vectors: np.ndarray, normals: np.ndarray, weights: np.ndarray, normal: np.ndarray, fold: int
+) -> tuple[np.ndarray, float]:
+    """Return the in-plane axis that the predicted angles of a particle's points agree on.
+
+    Parameters
+    ----------
+    vectors : (n, 2) float
+        ``(cos m a, sin m a)`` of each point, a in its own box; the longer the more certain.
+    normals : (n, 3) float, unit, of the points
+    weights : (n,) float, 0 or more, what each point counts
+    normal : (3,) float, unit, of the particle
+    fold : int, m, at least 1
+
+    Returns
+    -------
+    axis : (3,) float64, unit, perpendicular to the normal
+    agreement : float
+        Length of the mean vector; near 0 where the points tell nothing or contradict each other.
+    """
+    frame = frames_from_normals(normal)[0]
+    if weights.sum() <= 0:
+        return frame[:, 0], 0.0
+    turns = np.exp(1j * fold * turns_between(normals, normal))
+    mean = weights @ (turns * (vectors[:, 0] + 1j * vectors[:, 1])) / weights.sum()
+    angle = np.angle(mean) / fold
+    axis = np.cos(angle) * frame[:, 0] + np.sin(angle) * frame[:, 1]
+    return (_signed(axis) if fold % 2 == 0 else axis), float(abs(mean))
+
+
+def _signed(axis: np.ndarray) -> np.ndarray:
+    """Return an axis that has no sign of its own with its largest component positive."""
+    return axis * np.sign(axis[np.argmax(np.abs(axis))])
 
 
 def number_particles(scores: np.ndarray, positions: np.ndarray) -> np.ndarray:

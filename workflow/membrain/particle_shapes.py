@@ -166,8 +166,8 @@ def shapes_from_options(
     return shapes
 
 
-def check_names(shapes: Sequence[str], classes: Sequence[Sequence[str]]) -> None:
-    """Check that every class with a shape of its own belongs to an output.
+def check_names(names: Sequence[str], classes: Sequence[Sequence[str]]) -> None:
+    """Check that every class with an option of its own belongs to an output.
 
     Raises
     ------
@@ -175,10 +175,10 @@ def check_names(shapes: Sequence[str], classes: Sequence[Sequence[str]]) -> None
         Names the class and the one that may be meant.
     """
     known = [name for group in classes for name in group]
-    for name in shapes:
+    for name in names:
         if name != ANY_CLASS and name not in map(str.lower, known):
             raise InputError(
-                f"shape of class '{name}': no output has this class",
+                f"option of class '{name}': no output has this class",
                 expected=f"one of {', '.join(known)}",
                 remedy=suggest(name, known),
             )

@@ -70,14 +70,16 @@ def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
     add("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: the faster")
 
 
-def recipe_of(args: argparse.Namespace, described: Mapping) -> Recipe:
+def recipe_of(args: argparse.Namespace, meta: Mapping, has_angles: bool) -> Recipe:
     """Return the recipe of a run, with the model's box inside the file's.
 
     Parameters
     ----------
     args : argparse.Namespace, with the flags of `add_recipe_flags` and ``seed``
-    described : mapping
-        What the extraction says of the boxes: ``box_shape`` and ``box_centre``.
+    meta : mapping
+        Of the labelled points: ``cap``, ``target``, ``folds``, and under ``subvolumes`` what the
+        extraction says of the boxes.
+    has_angles : bool, whether the angle of any particle is known
 
     Raises
     ------
@@ -87,6 +89,7 @@ def recipe_of(args: argparse.Namespace, described: Mapping) -> Recipe:
     from .augmentation import Augmentation
     from .recipes import Recipe
 
+    described = meta["subvolumes"]
     outer = tuple(described["box_shape"])
     inner = tuple(args.box_shape or outer)
     if inner[0] != outer[0] or any(a > b for a, b in zip(inner, outer, strict=True)):
@@ -113,4 +116,8 @@ def recipe_of(args: argparse.Namespace, described: Mapping) -> Recipe:
         keep=args.keep,
         patience=args.patience,
         seed=args.seed,
+        heads=("angle",) if has_angles and args.network == "wide" else (),
+        folds=tuple(meta.get("folds", ())),
+        target=meta.get("target", "distance"),
+        cap=meta["cap"],
     )

@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import torch.nn.functional as functional
-
 from .augmentation import Augmentation
-
-HUBER_DELTA = 3.0  # working voxel: quadratic up to the usual threshold
-LOSSES = {
-    "smooth_l1": functional.smooth_l1_loss,
-    "huber": lambda found, wanted: functional.huber_loss(found, wanted, delta=HUBER_DELTA),
-    "mse": functional.mse_loss,
-}
 
 
 @dataclass(frozen=True)
@@ -27,7 +18,7 @@ class Recipe:
     epochs, batch_size : int
     learning_rate : float, the peak of the one-cycle schedule
     weight_decay : float
-    loss : str, a key of `LOSSES`
+    loss : str, a key of `losses.LOSSES`; membership has its own
     normalisation : str, of each box, see `network.normalise_boxes`
     augmentation : Augmentation
     precision : {"auto", "fp32", "bf16"}
@@ -39,6 +30,10 @@ class Recipe:
     patience : int
         Stop after this many epochs without a better validation loss; 0: never. Keeps the best.
     seed : int
+    heads : tuple of str, what the network tells beside distances, see `heads`
+    folds : tuple of int, n of Cn of each output, for the angle head
+    target : {"distance", "membership"}
+    cap : float, working voxel, largest label
     """
 
     network: str = "membrain"
@@ -56,3 +51,7 @@ class Recipe:
     keep: str = "last"
     patience: int = 0
     seed: int = 0
+    heads: tuple[str, ...] = ()
+    folds: tuple[int, ...] = ()
+    target: str = "distance"
+    cap: float = 7.0

@@ -30,7 +30,7 @@ Predict = Callable[[Tensor], Tensor]
 
 
 def compile_network(network: nn.Module, device: torch.device, precision: str = "fp32") -> Predict:
-    """Return a function from boxes (n, 1, K, I, J) to predicted distances (n, n_outputs).
+    """Return a function from boxes (n, 1, K, I, J) to what the network gives (n, n_columns).
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def score_boxes(
     batch_size: int = 0,
     where: str = "boxes",
 ) -> np.ndarray:
-    """Return the predicted distances of boxes.
+    """Return what the network gives for boxes, see `heads`.
 
     Parameters
     ----------
@@ -127,12 +127,12 @@ def score_boxes(
     normalisation : str, see `network.normalise_boxes`
     device : torch.device
     batch_size : int
-        Boxes at a time; 0: 64 on the processor, 2048 on a GPU. The scores do not depend on it.
+        Boxes at a time; 0: 64 on the processor, 2048 on a GPU. The result does not depend on it.
     where : str, names the boxes in messages
 
     Returns
     -------
-    (n, n_outputs) float32, working voxel; low is near a particle
+    (n, n_columns) float32
 
     Raises
     ------

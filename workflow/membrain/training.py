@@ -12,27 +12,45 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from .augmentation import augment, crop_boxes
+from .augmentation import augment, crop_boxes, random_turns, turn_angles
 from .checkpoints import Progress, fingerprint, resume, save
 from .devices import has_fast_bf16
 from .errors import InputError
+from .heads import Predictions, split_columns, to_predictions
 from .learning_rate import one_cycle
+from .losses import angle_error, distance_loss, losses_of
 from .network import normalise_boxes
-from .recipes import LOSSES, Recipe
+from .recipes import Recipe
 
 log = logging.getLogger(__name__)
 
 # On processors the gradient of a bfloat16 convolution is wrong (it reads memory that was never set)
 # where a map is two voxels wide, as of boxes of 6; seen with oneDNN 3.12 in torch 2.13.
 MIN_BOX_BF16 = 8
+PREDICTED_AT_ONCE = 256
+NOT_VALIDATED = {"validation_loss": None, "validation_angle_degree": None}
 
 
 @dataclass
 class Samples:
-    """Boxes (n, K, H, W) and their labels (n, n_outputs), on one device."""
+    """Boxes (n, K, H, W), their labels (n, n_outputs) and angles (n, n_outputs, 2), on one device.
+
+    Angles are zeros where they are not known; None without angle head.
+    """
 
     boxes: Tensor
     labels: Tensor
+    angles: Tensor | None = None
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All that there is."""
+        return [t for t in (self.boxes, self.labels, self.angles) if t is not None]
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of groups of classes."""
+        return self.labels.shape[1]
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -73,7 +91,7 @@ def train_network(
     optimiser = torch.optim.AdamW(groups, recipe.learning_rate, weight_decay=recipe.weight_decay)
     identity, progress = "", Progress()
     if checkpoint:
-        parts = [p for s in (training, validation) if s for p in (s.boxes, s.labels)]
+        parts = [p for s in (training, validation) if s for p in s.tensors]
         identity = fingerprint(asdict(recipe), [*network.state_dict().values(), *parts])
         progress = resume(checkpoint, identity, network, optimiser)
     for epoch in range(progress.epoch + 1, recipe.epochs + 1):
@@ -83,19 +101,20 @@ def train_network(
         loss = _train_epoch(network, optimiser, training, recipe, epoch, is_quiet)
         rate = optimiser.param_groups[0]["lr"]
         row = {"epoch": epoch, "learning_rate": rate, "training_loss": loss}
-        row["validation_loss"] = evaluate(network, validation, recipe) if validation else None
+        row |= evaluate(network, validation, recipe) if validation else NOT_VALIDATED
         _note(progress, row, network, is_last_kept=recipe.keep == "last" and not recipe.patience)
         log.info(
-            "epoch %d of %d: training loss %.4f, validation loss %s",
+            "epoch %d of %d: training loss %.4f, validation loss %s%s",
             *(epoch, recipe.epochs, loss, _text(row["validation_loss"])),
+            _text(row["validation_angle_degree"], ", angle error {:.1f} degrees", ""),
         )
         if checkpoint:
             save(checkpoint, identity, network, optimiser, progress)
     return progress
 
 
-def _text(loss: float | None) -> str:
-    return "-" if loss is None else f"{loss:.4f}"
+def _text(value: float | None, form: str = "{:.4f}", none: str = "-") -> str:
+    return none if value is None else form.format(value)
 
 
 def _note(progress: Progress, row: dict, network: nn.Module, is_last_kept: bool) -> None:
@@ -125,6 +144,13 @@ def spread_of(boxes: Tensor) -> float:
     return float(boxes[:: max(1, len(boxes) // 4096)].float().std())
 
 
+def _folds(samples: Samples, recipe: Recipe) -> Tensor | None:
+    """Return the folds of the angle head on the samples' device; None without head or labels."""
+    if "angle" not in recipe.heads or samples.angles is None:
+        return None
+    return torch.tensor(recipe.folds, device=samples.boxes.device)
+
+
 def _train_epoch(
     network: nn.Module,
     optimiser: torch.optim.Optimizer,
@@ -133,30 +159,33 @@ def _train_epoch(
     epoch: int,
     is_quiet: bool,
 ) -> float:
-    """Go once through the samples; return the mean loss."""
+    """Go once through the samples; return the mean loss of the distances."""
     device = samples.boxes.device
     # the epoch's own generator: a resumed run draws what an unbroken one would have drawn
     generator = torch.Generator(device).manual_seed(recipe.seed * 1_000_003 + epoch)
     order = torch.randperm(len(samples), generator=generator, device=device)
     n_batches = max(1, len(samples) // recipe.batch_size)
     spread = spread_of(samples.boxes)
+    folds = _folds(samples, recipe)
     total = torch.zeros((), device=device)
     network.train()
     bar = tqdm(range(n_batches), f"epoch {epoch}", leave=False, disable=is_quiet)
     for batch in bar:
         rows = order[batch * recipe.batch_size : (batch + 1) * recipe.batch_size]
-        geometry = (recipe.box_shape, recipe.box_centre)
-        boxes = augment(samples.boxes[rows], recipe.augmentation, generator, *geometry, spread)
+        turns = random_turns(len(rows), recipe.augmentation, generator, device)
+        how = (turns, recipe.augmentation, generator, recipe.box_shape, recipe.box_centre, spread)
+        boxes = augment(samples.boxes[rows], *how)
+        angles = None if folds is None else turn_angles(samples.angles[rows], turns, folds)
         part = ((epoch - 1) * n_batches + batch) / (recipe.epochs * n_batches)
         for group in optimiser.param_groups:
             group["lr"] = one_cycle(part, recipe.learning_rate)
         with _autocast(device, recipe):
             found = network(normalise_boxes(boxes[:, None], recipe.normalisation))
-        loss = LOSSES[recipe.loss](found.float(), samples.labels[rows])
+        shown, loss = losses_of(found.float(), samples.labels[rows], angles, recipe)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        total += loss.detach()
+        total += shown.detach()
     mean = float(total) / n_batches
     if not math.isfinite(mean):
         raise InputError(
@@ -167,16 +196,27 @@ def _train_epoch(
 
 
 @torch.inference_mode()
-def predict(network: nn.Module, boxes: Tensor, recipe: Recipe, batch_size: int = 256) -> Tensor:
-    """Return the predicted distances (n, n_outputs) of boxes, without augmentation."""
+def _columns(network: nn.Module, boxes: Tensor, recipe: Recipe) -> Tensor:
+    """Return what the network gives for boxes, without augmentation, (n, n_columns)."""
     network.eval()
     found = []
     with _autocast(boxes.device, recipe):
-        for block in crop_boxes(boxes, recipe.box_shape).split(batch_size):
+        for block in crop_boxes(boxes, recipe.box_shape).split(PREDICTED_AT_ONCE):
             found.append(network(normalise_boxes(block.float()[:, None], recipe.normalisation)))
     return torch.cat(found).float()
 
 
-def evaluate(network: nn.Module, samples: Samples, recipe: Recipe) -> float:
-    """Return the loss of samples, without augmentation."""
-    return float(LOSSES[recipe.loss](predict(network, samples.boxes, recipe), samples.labels))
+def predict(network: nn.Module, boxes: Tensor, n_outputs: int, recipe: Recipe) -> Predictions:
+    """Return the predicted distances and angles of boxes, without augmentation."""
+    columns = _columns(network, boxes, recipe)
+    return to_predictions(columns, n_outputs, recipe.target, recipe.cap)
+
+
+def evaluate(network: nn.Module, samples: Samples, recipe: Recipe) -> dict[str, float | None]:
+    """Return loss (of the distances) and angle error of samples, without augmentation."""
+    distances, vectors = split_columns(_columns(network, samples.boxes, recipe), samples.n_outputs)
+    loss = float(distance_loss(distances, samples.labels, recipe))
+    folds = _folds(samples, recipe)
+    error = math.nan if folds is None else angle_error(vectors, samples.angles, folds)
+    error = None if math.isnan(error) else error
+    return {"validation_loss": loss, "validation_angle_degree": error}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,16 +12,13 @@ import torch
 from .errors import InputError, suggest
 from .holdout import box_diagonal, hold_out, n_parts
 from .tables import PointTable
-from .training import Recipe, Samples
-
-if TYPE_CHECKING:
-    from .fitting import Fit
+from .training import Samples
 
 log = logging.getLogger(__name__)
 
 HALF_PRECISION_BYTES = 4 << 30  # larger sets are stored as float16, rounded by at most 2.5e-4
-SHARED = ("classes", "cap")
-SHARED_WITH_CARD = ("network", "width", "normalisation")  # parts of the recipe
+SHARED = ("classes", "cap", "target", "folds")
+OLDER = {"target": "distance", "folds": []}  # what labels say that do not tell
 SHARED_BOX = ("box_shape", "box_centre", "pixel_size_angstrom")
 
 
@@ -45,6 +40,7 @@ class Joined:
     rows : list of (n_i,) int arrays, the labelled rows of each source
     labels : (n, n_outputs) float32, working voxel
     clear_labels : (n, n_outputs) float32, working voxel: to particles of clear class alone
+    angles : (n, n_outputs, 2) float32, zeros where not known, see `angle_labels`
     points : (n, 3) float64, zyx, working voxel of their own tomogram
     membrane : (n,) int, row of `names`
     side : (n,) int
@@ -55,6 +51,7 @@ class Joined:
     rows: list[np.ndarray]
     labels: np.ndarray
     clear_labels: np.ndarray
+    angles: np.ndarray
     points: np.ndarray
     membrane: np.ndarray
     side: np.ndarray
@@ -74,7 +71,7 @@ class Joined:
 def _shared(table: PointTable) -> dict:
     """Return what all batches must agree on."""
     described = table.meta.get("subvolumes", {})
-    values = {name: table.meta.get(name) for name in SHARED}
+    values = {name: table.meta.get(name, OLDER.get(name)) for name in SHARED}
     values.update({name: described.get(name) for name in SHARED_BOX})
     values["contrast"] = (described.get("contrast") or {}).get("model")
     return values
@@ -125,11 +122,16 @@ def join(sources: Sequence[Source]) -> Joined:
         rows,
         np.concatenate([extra["labels"] for extra in extras]),
         np.concatenate([extra.get("clear_labels", extra["labels"]) for extra in extras]),
+        np.concatenate([extra.get("angles", _no_angles(extra["labels"])) for extra in extras]),
         np.concatenate(points),
         np.concatenate(membrane),
         np.concatenate(side),
         names,
     )
+
+
+def _no_angles(labels: np.ndarray) -> np.ndarray:
+    return np.zeros((*labels.shape, 2), dtype=np.float32)
 
 
 def split(
@@ -216,34 +218,5 @@ def to_samples(joined: Joined, is_chosen: np.ndarray, device: torch.device) -> S
                 )
             boxes[done : done + len(block)] = torch.from_numpy(block)
             done += len(block)
-    labels = torch.from_numpy(joined.labels[is_chosen])
-    return Samples(boxes.to(device), labels.to(device))
-
-
-def describe_training(joined: Joined, found: Fit, recipe: Recipe) -> dict:
-    """Return what the card of a model says of its training; no paths and no times."""
-    names = np.array(joined.names, dtype=object)
-    row = found.progress.history[found.progress.best_epoch - 1]
-    losses = {
-        "training_loss": row["training_loss"],
-        "validation_loss": found.validation_loss,
-    }
-    used = dataclasses.asdict(recipe)
-    for name in (
-        "network",
-        "width",
-        "box_shape",
-        "box_centre",
-        "normalisation",
-    ):  # the card has them already
-        del used[name]
-    return {
-        "membranes": sorted(names[np.unique(joined.membrane[found.is_training])]),
-        "n_boxes": int(found.is_training.sum()),
-        "n_validation_boxes": int(found.is_validation.sum()),
-        "n_trials": len(found.trials),
-        "epoch": found.progress.best_epoch,
-        **{name: None if v is None else round(v, 6) for name, v in losses.items()},
-        "recipe": used,
-        "labels": joined.meta["provenance"]["parameters"],
-    }
+    labels, angles = (torch.from_numpy(a[is_chosen]) for a in (joined.labels, joined.angles))
+    return Samples(boxes.to(device), labels.to(device), angles.to(device))

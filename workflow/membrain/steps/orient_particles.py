@@ -1,8 +1,9 @@
-"""Give each cluster its pose: the membrane's normal, the cluster's long axis, and Euler angles.
+"""Give each cluster its pose: the membrane's normal, an axis in its plane, and Euler angles.
 
 Reads the scored points of a batch and their clusters. Writes the particles (.tsv): position, score,
 normal (the particle's z axis, away from the membrane), in-plane axis (its x axis) and RELION's rot,
-tilt, psi. An axis has no direction: turned by 180 degrees about the normal it is the same.
+tilt, psi. The axis is what the model's angle head tells, or the cluster's long one. That has no
+direction: turned by 180 degrees about the normal it is the same.
 
   step.py orient_particles --scores scores.npz --clusters clusters.npz --output particles.tsv \\
       --status status.tsv
@@ -23,9 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--clusters", required=True, metavar="NPZ", help="their clusters, from cluster_points")
     add(
         "--axis",
-        choices=("weighted", "unweighted"),
-        default="weighted",
-        help="in-plane axis: points count as in the mean shift, or all alike (as published)",
+        choices=("auto", "weighted", "unweighted", "head"),
+        default="auto",
+        help="in-plane axis: the cluster's long one, where points count as in the mean shift or "
+        "all alike (as published), or what the model's angle head tells; auto: head where the "
+        "model has one, else weighted",
     )
     add(
         "--normal-radius-voxel",
@@ -64,11 +67,57 @@ def _check(args: argparse.Namespace, table, clusters) -> None:
             )
 
 
-def _orient(table, clusters, index: int, radius: float, is_weighted: bool) -> list:
+def _kind_of_axis(args: argparse.Namespace, table) -> str:
+    """Return where in-plane axes come from: head, weighted or unweighted."""
+    from ..errors import InputError
+
+    has_head = "angles" in table.extra
+    if args.axis == "head" and not has_head:
+        raise InputError(
+            f"{args.scores}: no angles for --axis head",
+            expected="scores of a model with an angle head (config: train_model.network wide)",
+            remedy="use auto, weighted or unweighted (config: orient_particles.axis)",
+        )
+    return ("head" if has_head else "weighted") if args.axis == "auto" else args.axis
+
+
+def _poses(table, clusters, rows, own, radius: float, kind: str) -> tuple:
+    """Return normals and axes of clusters, and how many of the axes lack the head's agreement.
+
+    Parameters
+    ----------
+    rows : (n,) int, clusters of one side of one membrane
+    own : (m,) int, points of that side
+    """
+    import numpy as np
+
+    from ..orientation import MIN_AGREEMENT, axis_from_angles, in_plane_axis, normal_at
+
+    points, normals = table.points[own], table.normals[own]
+    folds = table.meta.get("folds", ())
+    out, axes, n_without = np.empty((len(rows), 3)), np.empty((len(rows), 3)), 0
+    for i, row in enumerate(rows):
+        output = clusters.output[row]
+        members = clusters.point_cluster[own, output] == row
+        weights = clusters.point_weight[own, output][members]
+        out[i] = normal_at(clusters.positions[row], points, normals, radius)
+        fold = folds[output] if kind == "head" else 0
+        if fold:
+            vectors = table.extra["angles"][own, output][members]
+            axes[i], agreement = axis_from_angles(vectors, normals[members], weights, out[i], fold)
+            if agreement >= MIN_AGREEMENT:
+                continue
+            n_without += 1
+        counts = None if kind == "unweighted" else weights
+        axes[i], _ = in_plane_axis(points[members], out[i], counts)
+    return out, axes, n_without
+
+
+def _orient(table, clusters, index: int, radius: float, kind: str) -> list:
     """Return the particles of one membrane, a table for each side."""
     import numpy as np
 
-    from ..orientation import in_plane_axis, normal_at, number_particles
+    from ..orientation import number_particles
     from ..particles import ParticleTable
     from ..rotations import poses_from_axes, relion_angles
 
@@ -79,15 +128,14 @@ def _orient(table, clusters, index: int, radius: float, is_weighted: bool) -> li
             continue
         rows = rows[number_particles(clusters.score[rows], clusters.positions[rows])]
         own = np.flatnonzero((table.membrane == index) & (table.side == side))
-        points, normals = table.points[own], table.normals[own]
-        particle_normals, axes = np.empty((len(rows), 3)), np.empty((len(rows), 3))
-        for i, row in enumerate(rows):
-            output = clusters.output[row]
-            members = clusters.point_cluster[own, output] == row
-            weights = clusters.point_weight[own, output][members] if is_weighted else None
-            particle_normals[i] = normal_at(clusters.positions[row], points, normals, radius)
-            axes[i], _ = in_plane_axis(points[members], particle_normals[i], weights)
-        poses = poses_from_axes(particle_normals[:, ::-1], axes[:, ::-1])
+        normals, axes, n_without = _poses(table, clusters, rows, own, radius, kind)
+        if n_without:
+            log.warning(
+                "%s/%s, side %s: %d of %d particles have the cluster's long axis, as the angles of "
+                "their points do not agree",
+                *(table.tomogram, table.membranes[index], side_name, n_without, len(rows)),
+            )
+        poses = poses_from_axes(normals[:, ::-1], axes[:, ::-1])
 
         def repeat(value: str, n: int = len(rows)) -> np.ndarray:
             return np.array([value] * n, dtype=object)
@@ -102,7 +150,7 @@ def _orient(table, clusters, index: int, radius: float, is_weighted: bool) -> li
                 angstrom=clusters.positions[rows] * table.pixel_size,
                 score=clusters.score[rows],
                 n_points=clusters.n_points[rows],
-                normals=particle_normals,
+                normals=normals,
                 axes=axes,
                 angles=relion_angles(poses),
                 classes=np.array(
@@ -123,10 +171,11 @@ def run(args: argparse.Namespace) -> None:
     _check(args, table, clusters)
     scale = args.pixel_size_angstrom / table.pixel_size if args.pixel_size_angstrom else 1.0
     radius = args.normal_radius_voxel * scale
+    kind = _kind_of_axis(args, table)
     status, found = Status(table.tomogram, "orient_particles"), []
     for index, name in enumerate(table.membranes):
         with status.isolate(name):
-            tables = _orient(table, clusters, index, radius, args.axis == "weighted")
+            tables = _orient(table, clusters, index, radius, kind)
             found += tables
             status.record(name, sum(map(len, tables)))
     particles = concatenate_particles(found)

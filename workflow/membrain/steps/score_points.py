@@ -2,7 +2,8 @@
 
 Reads the boxes (.npy, by memory map) and points (.npz) of a batch, weights (.safetensors) and their
 card (.json beside it). Writes the points with a column of scores per output: predicted distance in
-working voxels, low is near a particle. Weights that were made for other boxes are refused.
+working voxels, low is near a particle; and a column of angles where the network tells them. Weights
+that were made for other boxes are refused.
 
   step.py score_points --points boxes.npz --subvolumes boxes.npy --weights model.safetensors \\
       --output scores.npz --status status.tsv
@@ -46,18 +47,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _score(args: argparse.Namespace, table, boxes, network, card, status) -> tuple:
-    """Return the rows of the membranes that went well and their scores."""
+    """Return the rows of the membranes that went well and the predictions of each."""
     import numpy as np
+    import torch
 
     from ..augmentation import crop_boxes
     from ..devices import choose_device, set_up
+    from ..heads import n_columns, to_predictions
     from ..scoring import compile_network, score_boxes
 
     device = choose_device(args.device)
     set_up(device, args.threads)
     predict = compile_network(network, device, args.precision)
-    kept = [np.empty(0, dtype=np.int64)]
-    scores = [np.empty((0, len(card.classes)), dtype=np.float32)]
+    kept, n_outputs = [np.empty(0, dtype=np.int64)], len(card.classes)
+    columns = [np.empty((0, n_columns(n_outputs, card.heads)), dtype=np.float32)]
     for index, name in enumerate(table.membranes):
         with status.isolate(name):
             rows = np.flatnonzero(table.membrane == index)
@@ -67,12 +70,19 @@ def _score(args: argparse.Namespace, table, boxes, network, card, status) -> tup
             if len(rows):
                 how = (card.normalisation, device, args.batch_size, where)
                 mine = crop_boxes(mine, card.box_shape)  # boxes to train on are larger
-                scores.append(score_boxes(predict, mine, *how))
+                columns.append(score_boxes(predict, mine, *how))
                 kept.append(rows)
-                n_near = int((scores[-1] < card.thresholds).any(axis=1).sum())
-                log.info("%s: %d points, %d near a particle", where, len(rows), n_near)
             status.record(name, len(rows))
-    return np.concatenate(kept), np.concatenate(scores), device
+    everything = torch.from_numpy(np.concatenate(columns))
+    found = to_predictions(everything, n_outputs, card.target, card.cap)
+    return np.concatenate(kept), found, device
+
+
+def _log_near(table, scores, thresholds) -> None:
+    for name, side, rows in table.groups():
+        n_near = int((scores[rows] < thresholds).any(axis=1).sum())
+        where = f"{table.tomogram}/{name}, side {side}"
+        log.info("%s: %d points, %d near a particle", where, len(rows), n_near)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -94,16 +104,23 @@ def run(args: argparse.Namespace) -> None:
     described = table.meta.get("subvolumes", {})
     check_boxes(card, described, args.subvolumes, boxes.shape[1:])
     status = Status(table.tomogram, "score_points")
-    rows, scores, device = _score(args, table, boxes, network, card, status)
+    rows, found, device = _score(args, table, boxes, network, card, status)
+    extra = {"scores": found.distances.numpy()}
+    if found.angles is not None:
+        extra["angles"] = found.angles.numpy()
     meta = {
         **table.meta,
         "classes": [list(group) for group in card.classes],
         "threshold": card.threshold,
         "cap": card.cap,
+        "heads": list(card.heads),
+        "folds": list(card.folds),
         "provenance": provenance(
             "score_points", {"weights_sha256": card.sha256, "precision": args.precision}
         ),
     }
-    replace(table.select(rows).with_extra(scores=scores), meta=meta).write(args.output)
+    scored = replace(table.select(rows).with_extra(**extra), meta=meta)
+    _log_near(scored, extra["scores"], card.thresholds)
+    scored.write(args.output)
     status.write(args.status)
     log.info("%s: %d points scored on %s", table.tomogram, len(rows), device.type)

@@ -98,7 +98,7 @@ def _check_numbers(args: argparse.Namespace) -> None:
 
 def _card(args: argparse.Namespace, joined, recipe, found):
     """Return the card of the trained weights."""
-    from ..training_data import describe_training
+    from ..fitting import describe_training
     from ..weights import Card
 
     return Card(
@@ -111,6 +111,9 @@ def _card(args: argparse.Namespace, joined, recipe, found):
         cap=joined.meta["cap"],
         network=recipe.network,
         width=recipe.width,
+        heads=recipe.heads,
+        folds=recipe.folds,
+        target=recipe.target,
         threshold=found.thresholds if len(found.thresholds) > 1 else found.thresholds[0],
         training={
             **describe_training(joined, found, recipe),
@@ -159,7 +162,7 @@ def run(args: argparse.Namespace) -> None:
     joined = join(sources)
     turns = split(joined, args.validation, args.validation_fraction)
     check_particles(joined, turns[0][0] if args.validation else np.ones(len(joined.labels), bool))
-    recipe = recipe_of(args, joined.described)
+    recipe = recipe_of(args, joined.meta, bool(joined.angles.any()))
     options = _options(args)
     found = fit(joined, turns, recipe, options, is_cut_off=not args.validation)
     progress = found.progress

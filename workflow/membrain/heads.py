@@ -1,0 +1,64 @@
+"""What the numbers of a network's last layer mean.
+
+::
+
+    distances, one per output | cos, sin of output 1 | cos, sin of output 2 | ...
+                              |<------------ with the angle head ------------>|
+
+Membership is learnt as a probability p; it is told as the distance ``cap (1 - p)``, so that
+clustering takes either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+HEADS = ("angle",)
+TARGETS = ("distance", "membership")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Of n boxes.
+
+    Attributes
+    ----------
+    distances : (n, n_outputs) float32, working voxel
+    angles : (n, n_outputs, 2) float32 or None
+        ``(cos n a, sin n a)`` times how certain the network is, see `angle_labels`; None where the
+        network has no such head.
+    """
+
+    distances: Tensor
+    angles: Tensor | None
+
+
+def n_columns(n_outputs: int, heads: Sequence[str]) -> int:
+    """Return how many numbers a network gives for a box."""
+    return n_outputs * (3 if "angle" in heads else 1)
+
+
+def split_columns(columns: Tensor, n_outputs: int) -> tuple[Tensor, Tensor | None]:
+    """Return the distances (n, n_outputs) and the angle vectors (n, n_outputs, 2), if any."""
+    distances, rest = columns[:, :n_outputs], columns[:, n_outputs:]
+    return distances, rest.reshape(len(columns), n_outputs, 2) if rest.shape[1] else None
+
+
+def to_predictions(columns: Tensor, n_outputs: int, target: str, cap: float) -> Predictions:
+    """Return what a network's numbers say.
+
+    Parameters
+    ----------
+    columns : (n, n_columns) float tensor
+    n_outputs : int
+    target : {"distance", "membership"}
+    cap : float, working voxel, distance that stands for no membership
+    """
+    distances, angles = split_columns(columns.float(), n_outputs)
+    if target == "membership":
+        distances = cap * torch.sigmoid(-distances)  # 1 - p
+    return Predictions(distances, angles)
