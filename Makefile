@@ -12,10 +12,10 @@ PY := workflow tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-slow check format bench clean
+.PHONY: help install demo test test-slow check check-messages format bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## make the environment in VENV (.venv); the other targets do so by themselves
 
@@ -36,6 +36,9 @@ demo: demo/data/simulation.json ## simulate two tomograms, find their particles,
 
 test: $(INSTALLED) ## run the fast tests
 	$(BIN)/python -m pytest -q -n auto -m "not slow"
+
+check-messages: $(INSTALLED) ## find errors that no test reaches or whose message no test looks at
+	$(BIN)/python tests/tools/check_messages.py -n auto
 
 test-slow: $(INSTALLED) ## run the slow tests, whole workflows among them
 	$(BIN)/python -m pytest -q -m slow

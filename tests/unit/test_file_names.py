@@ -33,7 +33,14 @@ def test_mask_belongs_to_the_tomogram_its_name_begins_with(mask, files, expected
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("T1", "T1"), ("T 1 (a)", "T_1_a_"), ("_x", "x"), ("µm", "m"), ("..", "unnamed")],
+    [
+        ("T1", "T1"),
+        ("T 1 (a)", "T_1_a_"),
+        ("_x", "x"),
+        ("µm", "m"),
+        ("..", "unnamed"),
+        ("ab" * 99, "ab" * 50),
+    ],
 )
 def test_name_is_made_fit_for_the_sheets(text, name):
     assert clean_name(text) == name

@@ -130,6 +130,15 @@ def test_every_missing_key_is_told_once_and_by_the_noun():
     ]
 
 
+def test_missing_key_of_a_section_is_told_with_its_section():
+    schema = {"type": "object", "properties": {"part": {"type": "object", "required": ["name"]}}}
+    problems = Problems()
+    check(validator_of(schema), {"part": {}}, "c.yaml", problems)
+    assert [str(error) for error in problems.errors] == [
+        "c.yaml: key 'part.name' is missing or empty"
+    ]
+
+
 def test_one_missing_key_beside_a_given_one_is_told():
     problems = Problems()
     check(validator_of(SCHEMA), {"name": "a"}, "c.yaml", problems)

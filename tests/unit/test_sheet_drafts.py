@@ -58,6 +58,21 @@ def test_sheets_are_read_back(files, tmp_path):
     assert (second.membrane, second.side, second.annotations) == ("M2", "both", None)
 
 
+@pytest.mark.parametrize("name", ["M{2}.mrc", "M\t2.mrc", "M\n2.mrc", b"M\xff.mrc"])
+def test_name_that_a_sheet_cannot_hold_is_told_before_anything_is_written(files, tmp_path, name):
+    odd = tmp_path / os.fsdecode(name)
+    files.masks[1].rename(odd)
+    files.masks[1] = odd
+    found = draft(files, tmp_path)
+    assert [row["membrane"] for row in found.membranes] == ["M1"]
+    (reason,) = reasons(found).values()
+    assert ": a name that sheets cannot hold; expected no {, }, tabs" in reason
+    reason.encode()  # can be written to any log
+    files.path, files.masks = files.path.rename(odd), files.masks[:1]
+    with pytest.raises(InputError, match="a name that sheets cannot hold; .*; rename the file or"):
+        draft(files, tmp_path)
+
+
 def test_only_mask_with_several_labels_gives_a_row_each(files, tmp_path):
     write_volume(tmp_path / "M1.mrc", sheet_of(3, (2, 5)), 10.0)
     files.masks = files.masks[:1]

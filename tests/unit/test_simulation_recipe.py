@@ -170,6 +170,13 @@ def test_unreadable_files(tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_more_voxels_than_any_tomogram_has_are_refused():
+    recipe = complete(changed(*TOMOGRAM, size_angstrom=[1e9, 1e6, 500]))
+    message = "tomogram 't1': too many voxels; found .* x .* x .*; expected at most 2.1e.09 in all"
+    with pytest.raises(InputError, match=message):
+        build_scene(recipe, recipe.content["tomograms"][0])
+
+
 def test_surface_outside_the_volume_is_refused():
     recipe = complete(changed(*SURFACE, centre_angstrom=[950, 450, 400]))
     message = (

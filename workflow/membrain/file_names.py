@@ -16,6 +16,9 @@ PROCESSING = re.compile(
 )
 
 
+MAX_LENGTH = 100  # of a name: it becomes a part of file names
+
+
 def is_volume(path: Path) -> bool:
     """Return whether a file is an MRC volume, by its name."""
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
@@ -24,7 +27,7 @@ def is_volume(path: Path) -> bool:
 
 def clean_name(text: str) -> str:
     """Return a name that the sheets allow: letters, digits and ``. _ + -``."""
-    return re.sub(r"[^A-Za-z0-9._+-]+", "_", text).lstrip("._+-") or "unnamed"
+    return re.sub(r"[^A-Za-z0-9._+-]+", "_", text).lstrip("._+-")[:MAX_LENGTH] or "unnamed"
 
 
 def match_tomogram(mask: Path, tomograms: Mapping[str, Path]) -> list[str]:

@@ -103,7 +103,8 @@ def check(
             missing = [name for name in error.validator_value if name not in error.instance]
             if error.message.startswith(f"'{missing[0]}'"):  # one error per missing name; tell once
                 for name in missing:
-                    problems.add(f"{where}: {noun} '{name}' is missing or empty")
+                    full = f"{place}.{name}" if place else name
+                    problems.add(f"{where}: {noun} '{full}' is missing or empty")
         else:
             problems.add(
                 f"{where}: {noun} '{place}'",

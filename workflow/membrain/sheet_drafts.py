@@ -64,7 +64,19 @@ class Draft:
 
 
 def path_in_sheet(path: Path, folder: Path) -> str:
-    """Return a path relative to a sheet's folder, or absolute where that is far away."""
+    """Return a path relative to a sheet's folder, or absolute where that is far away.
+
+    Raises
+    ------
+    InputError
+        When its name cannot stand in a sheet.
+    """
+    if any(c in "{}\t\r\n" or "\ud800" <= c <= "\udfff" for c in str(path)):
+        raise InputError(
+            f"{str(path)!a}: a name that sheets cannot hold",
+            expected="no {, }, tabs, line breaks or bytes that are not UTF-8",
+            remedy="rename the file or folder",
+        )
     relative = Path(os.path.relpath(path, folder))
     is_far = relative.parts.count("..") > MAX_PARENTS
     return os.path.abspath(path) if is_far else relative.as_posix()

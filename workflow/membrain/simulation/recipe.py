@@ -44,14 +44,11 @@ class Recipe:
         return {**self.content[section], **tomogram.get(section, {})}
 
 
-def _complete(part: dict, schemas: Mapping, where: str, noun: str, problems: Problems) -> dict:
+def _complete(part: dict, schemas: Mapping, where: str, problems: Problems) -> dict:
     """Check an entry against the schema that its ``shape`` names, and fill in the defaults."""
-    shape = part.get("shape")
-    if shape not in schemas:
-        problems.add(f"{where}: unknown {noun} '{shape}'", remedy=suggest(str(shape), schemas))
-        return part
-    check(validator_of(schemas[shape]), part, where, problems)
-    return with_defaults(schemas[shape], part)
+    schema = schemas[part["shape"]]  # the recipe's own schema knows the shapes
+    check(validator_of(schema), part, where, problems)
+    return with_defaults(schema, part)
 
 
 def _check_protein(protein: Mapping, where: str, kinds: Mapping, problems: Problems) -> None:
@@ -80,9 +77,7 @@ def _complete_membrane(
     layout = schema["properties"]["tomograms"]["items"]["properties"]["membranes"]["items"]
     surfaces = schema["$defs"]["surfaces"]
     out = with_defaults(layout, membrane)
-    out["surface"] = _complete(
-        membrane["surface"], surfaces, f"{where}, surface", "shape", problems
-    )
+    out["surface"] = _complete(membrane["surface"], surfaces, f"{where}, surface", problems)
     protein_layout = layout["properties"]["proteins"]["items"]
     out["proteins"] = [with_defaults(protein_layout, protein) for protein in out["proteins"]]
     for protein in out["proteins"]:
@@ -130,9 +125,7 @@ def complete_recipe(content: Mapping, where: str, folder: Path) -> Recipe:
     problems.raise_if_any(heading)
     out = with_defaults(schema, content)
     out["kinds"] = {
-        name: _complete(
-            part, schema["$defs"]["kinds"], f"{where}, kind '{name}'", "shape", problems
-        )
+        name: _complete(part, schema["$defs"]["kinds"], f"{where}, kind '{name}'", problems)
         for name, part in {**BUILT_IN, **out.get("kinds", {})}.items()
     }
     names = [tomogram["tomogram"] for tomogram in content["tomograms"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from .render import Grid
 from .surfaces import Surface, make_surface
 
 LEAST_INSIDE = 0.5  # part of a surface that has to lie in the tomogram
+MOST_VOXELS = 1 << 31  # 8 GiB of float32
 N_PROBES = 2000  # points that tell it
 SQUARE_MICROMETRE = 1e8  # in square angstrom
 
@@ -89,6 +91,13 @@ def build_scene(recipe: Recipe, entry: Mapping) -> Scene:
     pixel_size = recipe.content["pixel_size_angstrom"]
     where = f"tomogram '{entry['tomogram']}'"
     shape = tuple(max(1, round(s / pixel_size)) for s in entry["size_angstrom"][::-1])
+    if math.prod(shape) > MOST_VOXELS:
+        raise InputError(
+            f"{where}: too many voxels",
+            found=" x ".join(f"{n:.6g}" for n in shape[::-1]),
+            expected=f"at most {MOST_VOXELS:.2g} in all",
+            remedy="lower size_angstrom or raise pixel_size_angstrom",
+        )
     grid = Grid(shape, pixel_size)
     surfaces = [make_surface(m["membrane"], m["surface"]) for m in entry["membranes"]]
     for surface in surfaces:
