@@ -6,7 +6,6 @@ import pytest
 from membrain.agreement import (
     Place,
     check_near,
-    check_shared,
     check_side,
     check_spread,
     remedy,
@@ -15,6 +14,7 @@ from membrain.agreement import (
 from membrain.errors import InputError
 from membrain.formats.base import Annotations
 from membrain.rotations import poses_from_axes, relion_angles
+from membrain.training_annotations import check_shared
 
 
 def sheet(size=31, z=70.0, sides=(1,), **more):

@@ -27,7 +27,6 @@ CROWDED_WORKING_VOXEL = 2.0  # particles are wider than this
 CORNER_PART = 1 / 3  # of the membrane's extent
 SMALLEST_PART = 0.1  # shrunken to less than this, positions fit anywhere
 MIN_FOR_SPREAD = 3  # annotations
-ENOUGH_OF_SHARED = 0.2  # of a file's annotations, as the points may be those of few membranes
 
 
 @dataclass(frozen=True)
@@ -119,41 +118,12 @@ def check_near(annotations: Annotations, place: Place, far_share: float = FAR_SH
         f"{place.where}: the annotated particles do not lie on the membrane",
         found=f"{n_far} of {n} far from it, half of these at least "
         f"{np.median(distances[is_far]):.0f} working voxels; they span "
-        f"{_ranges(annotations.positions)}, the membrane {_ranges(place.points)} voxels",
+        f"{ranges(annotations.positions)}, the membrane {ranges(place.points)} voxels",
         expected=f"at most {100 * far_share:.0f} % farther than {FAR_WORKING_VOXEL:g} working "
         "voxels (config: label_points.far_share)",
         remedy=remedy(annotations.positions, place)
         or "is this the file of this membrane and this tomogram?",
     )
-
-
-def check_shared(annotations: Annotations, n_assigned: int, place: Place) -> None:
-    """Check that a file of several membranes holds annotations of some of them.
-
-    Parameters
-    ----------
-    annotations : Annotations of the whole file
-    n_assigned : int
-        How many of them lie on one of the membranes that name the file.
-    place : Place, points of these membranes
-
-    Raises
-    ------
-    InputError
-        When none does, or fewer than 5 % and some factor, axes or offset would bring a fifth of
-        them to the points.
-    """
-    n = len(annotations)
-    if not n or n_assigned >= MIN_AGREEING * n:
-        return
-    words = remedy(annotations.positions, place, ENOUGH_OF_SHARED)
-    if words or not n_assigned:
-        raise InputError(
-            f"{place.where}: the annotated particles lie on none of the membranes that name it",
-            found=f"{n_assigned} of {n} on one of them; they span "
-            f"{_ranges(annotations.positions)}, the membranes {_ranges(place.points)} voxels",
-            remedy=words or "is this the file of this tomogram?",
-        )
 
 
 def check_spread(annotations: Annotations, place: Place) -> str:
@@ -179,9 +149,9 @@ def check_spread(annotations: Annotations, place: Place) -> str:
         return f"half of the annotations are within {gap:.1f} working voxels of another one"
     raise InputError(
         f"{place.where}: the annotated particles lie all in one corner",
-        found=f"{len(positions)} in {_ranges(positions)} voxels, half of them within {gap:.2g} "
+        found=f"{len(positions)} in {ranges(positions)} voxels, half of them within {gap:.2g} "
         "working voxels of another",
-        expected=f"particles spread over the membrane, {_ranges(place.points)}",
+        expected=f"particles spread over the membrane, {ranges(place.points)}",
         remedy=words,
     )
 
@@ -254,7 +224,7 @@ def _spread(positions: np.ndarray) -> float:
     return float(np.sqrt(positions.var(axis=0).sum()))
 
 
-def _ranges(positions: np.ndarray) -> str:
+def ranges(positions: np.ndarray) -> str:
     """Return the range of positions zyx as text in the order x, y, z."""
     low, high = positions.min(axis=0)[::-1], positions.max(axis=0)[::-1]
     return ", ".join(f"{n} {a:.0f} to {b:.0f}" for n, a, b in zip("xyz", low, high, strict=True))

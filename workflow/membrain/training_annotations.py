@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .agreement import FAR_WORKING_VOXEL, Place, check_shared
+from .agreement import FAR_WORKING_VOXEL, MIN_AGREEING, Place, ranges, remedy
 from .annotations import Annotations, annotations_of_membrane, read_annotations
 from .cases import annotations_by_membrane
 from .class_groups import resolve_classes
@@ -15,6 +15,8 @@ from .errors import InputError
 from .sheets import MembraneRow, read_membranes
 
 log = logging.getLogger(__name__)
+
+ENOUGH_OF_SHARED = 0.2  # of a file's annotations, as the points may be those of few membranes
 
 
 def classes_of_sheet(sheet: str | Path) -> list[list[str]]:
@@ -96,3 +98,32 @@ def _divide(same: Sequence[MembraneRow], info: Mapping, place: Place) -> dict:
         place = replace(place, where=same[0].annotations.name)
         check_shared(annotations_of_membrane(same[0], info), n_assigned, place)
     return found
+
+
+def check_shared(annotations: Annotations, n_assigned: int, place: Place) -> None:
+    """Check that a file of several membranes holds annotations of some of them.
+
+    Parameters
+    ----------
+    annotations : Annotations of the whole file
+    n_assigned : int
+        How many of them lie on one of the membranes that name the file.
+    place : Place, points of these membranes
+
+    Raises
+    ------
+    InputError
+        When none does, or fewer than 5 % and some factor, axes or offset would bring a fifth of
+        them to the points.
+    """
+    n = len(annotations)
+    if not n or n_assigned >= MIN_AGREEING * n:
+        return
+    words = remedy(annotations.positions, place, ENOUGH_OF_SHARED)
+    if words or not n_assigned:
+        raise InputError(
+            f"{place.where}: the annotated particles lie on none of the membranes that name it",
+            found=f"{n_assigned} of {n} on one of them; they span "
+            f"{ranges(annotations.positions)}, the membranes {ranges(place.points)} voxels",
+            remedy=words or "is this the file of this tomogram?",
+        )
