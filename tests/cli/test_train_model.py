@@ -193,6 +193,47 @@ def test_batches_whose_symmetries_differ_are_refused(data, capsys):
     assert "T2.npz: folds; found [3]; expected [2], as" in capsys.readouterr().err
 
 
+def test_training_goes_on_from_given_weights(data):
+    assert call(data, output="first") == 0
+    flags = ("--start-from", str(data / "first.safetensors"), "--freeze", "2")
+    assert call(data, *flags) == 0
+    first, found = (read_weights(data / f"{name}.safetensors") for name in ("first", "model"))
+    theirs, mine = (network.state_dict() for network, _ in (first, found))
+    frozen = [name for name in mine if name.startswith(tuple(f"features.{i}." for i in range(6)))]
+    assert all(torch.equal(mine[name], theirs[name]) for name in frozen)
+    assert not torch.equal(mine["features.6.weight"], theirs["features.6.weight"])
+    recipe = found[1].training["recipe"]
+    assert (recipe["start"], recipe["freeze"]) == (first[1].sha256, 2)
+
+
+def test_weights_to_begin_with_that_do_not_fit_are_refused(data, capsys):
+    assert call(data, output="first") == 0
+    flags = ("--start-from", str(data / "first.safetensors"), "--normalisation", "minmax")
+    assert call(data, *flags) == 2
+    error = capsys.readouterr().err
+    assert "normalisation of the weights; found zscore; expected minmax" in error
+    assert str(data / "first.safetensors") in error
+
+
+def test_event_files_are_written(data):
+    pytest.importorskip("tensorboard", reason="the package tensorboard is not installed")
+    assert call(data, "--tensorboard", str(data / "events")) == 0
+    runs = sorted(path.name for path in (data / "events").iterdir())
+    assert runs == ["final", "trial_1", "trial_2"]
+
+
+def test_single_particle_trains(data):
+    """The half without it learns that nothing is near; the final run learns the particle."""
+    table = PointTable.read(data / "T1.npz")
+    along = table.points[:, 2]
+    distance = np.abs(along - along.max())
+    table.extra["labels"] = np.minimum(distance, 7).astype(np.float32)[:, None]
+    table.write(data / "T1.npz")
+    assert call(data) == 0
+    card = read_card(data / "model.safetensors")
+    assert 0 < card.threshold < 7
+
+
 def test_membership_is_told_by_the_card(data):
     table = PointTable.read(data / "T1.npz")
     table.extra["labels"] = np.where(table.extra["labels"] < 3, 0, 7).astype(np.float32)
@@ -236,6 +277,8 @@ def test_run_that_was_killed_goes_on_to_the_same_weights(data):
     ("flags", "message"),
     [
         (("--epochs", "0"), "--epochs; found 0; expected at least 1"),
+        (("--freeze", "1"), "--freeze; found 1; expected 0; give --start-from"),
+        (("--start-from", "none.safetensors"), "none.safetensors: no such file"),
         (("--width", "64"), "width of network 'membrain'; found 64; expected 32"),
         (("--learning-rate", "0"), "--learning-rate; found 0.0; expected above 0"),
         (("--validation-fraction", "1"), "--validation-fraction; found 1.0; expected 0 to below 1"),

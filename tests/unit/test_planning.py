@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from membrain.planning import (
     check_files,
     check_headers,
     check_output_folder,
+    check_start,
     read_card_entries,
 )
 from membrain.sheets import TomogramRow
@@ -111,3 +113,15 @@ def test_every_unusable_tomogram_is_told_before_anything_runs(tmp_path):
     )
     with pytest.raises(InputError, match=message):
         check_headers(rows)
+
+
+def test_options_that_differ_from_the_weights_to_begin_with_are_told():
+    options = {"network": "membrain", "width": 32, "normalisation": "minmax", "epochs": 4}
+    check_start(options, {"network": "membrain", "pixel_size_angstrom": 10.0}, Path("w.st"))
+    card = {"network": "wide", "width": 32, "normalisation": "zscore"}
+    message = (
+        "(?s)2 options differ from those of a/w.st.*train_model.network'; found membrain; "
+        "expected wide, as w.st has.*train_model.normalisation'; found minmax"
+    )
+    with pytest.raises(InputError, match=message):
+        check_start(options, card, Path("a/w.st"))

@@ -83,14 +83,14 @@ def test_batches_that_differ_are_refused(meta, message):
 
 def test_named_membranes_validate_as_a_whole():
     joined = join([source("T1"), source("T2", ("M1",))])
-    [(training, validation)] = split(joined, ["T2/M1"], 0.5)
+    [(training, validation)] = split(joined, ["T2/M1"], 0.5, SHAPE)
     assert np.array_equal(validation, joined.membrane == 2)
     assert np.array_equal(training, ~validation)
 
 
 def test_without_named_membranes_parts_of_each_take_turns():
     joined = join([source(n=400)])
-    turns = split(joined, [], 0.25)
+    turns = split(joined, [], 0.25, SHAPE)
     assert len(turns) == 4
     training, validation = turns[0]
     for number in (0, 1):
@@ -100,14 +100,25 @@ def test_without_named_membranes_parts_of_each_take_turns():
         assert gap >= 9.0  # the boxes' diagonal is 9.4, the axis is nearly x
 
 
+def test_gap_is_that_of_the_model_s_box_though_those_of_the_file_are_larger():
+    joined = join([source(n=400)])
+    gaps = []
+    for shape in (SHAPE, (2, 3, 3)):
+        training, validation = split(joined, [], 0.5, shape)[0]
+        mine = joined.membrane == 0
+        inner = joined.points[mine & validation, 2].min()
+        gaps.append(inner - joined.points[mine & training, 2].max())
+    assert gaps[0] - gaps[1] == pytest.approx(9.4 - 4.7, abs=0.7)
+
+
 def test_unknown_validation_membrane_is_told():
     with pytest.raises(InputError, match="no membrane 'T1/M3'; (did you mean|known are) "):
-        split(join([source()]), ["T1/M3"], 0.2)
+        split(join([source()]), ["T1/M3"], 0.2, SHAPE)
 
 
 def test_nothing_left_to_train_on_is_told():
     with pytest.raises(InputError, match="every labelled membrane is for validation"):
-        split(join([source()]), ["T1/M1", "T1/M2"], 0.2)
+        split(join([source()]), ["T1/M1", "T1/M2"], 0.2, SHAPE)
 
 
 def test_output_without_particle_in_the_training_part_is_told():

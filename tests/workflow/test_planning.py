@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import shutil
 import subprocess
@@ -182,6 +184,41 @@ def test_boxes_are_those_of_the_network(tmp_path, network, training, model):
     assert f"--box-shape {training} " in text
     assert f"--box-shape {model} --network {network} " in text
     assert f"--box-shape {model} --box-centre" in text  # the boxes that are only scored
+
+
+def test_training_that_begins_with_weights_takes_their_boxes(tmp_path):
+    weights = tmp_path / "given.safetensors"
+    weights.write_bytes(b"weights")
+    card = {
+        "pixel_size_angstrom": 12.5,
+        "box_shape": [10, 14, 14],
+        "box_centre": [5, 6.5, 6.5],
+        "contrast": "bright",
+        "network": "membrain",
+        "sha256": hashlib.sha256(b"weights").hexdigest(),
+    }
+    weights.with_suffix(".json").write_text(json.dumps(card))
+    training = {"start_from": str(weights), "freeze": 2, "tensorboard": True}
+    done = _dry_run(tmp_path, _options(model="train", train_model=training), "--printshellcmds")
+    text = done.stdout + done.stderr
+    for flag in (
+        "--box-shape 10 21 21 --box-centre 5 9.5 9.5 ",
+        "--model-contrast bright ",
+        "--pixel-size-angstrom 12.5 ",
+        "--box-shape 10 14 14 ",
+        f"--start-from {weights} ",
+        "--freeze 2 ",
+        "--tensorboard results/train_model/tensorboard ",
+    ):
+        assert flag in text, flag
+    training["network"] = "wide"
+    done = _dry_run(tmp_path, _options(model="train", train_model=training))
+    assert done.returncode == 2
+    assert "train_model.network'; found wide; expected membrain, as given.saf" in done.stderr
+    weights.write_bytes(b"others")
+    done = _dry_run(tmp_path, _options(model="train", train_model=training))
+    assert done.returncode == 2
+    assert "config key 'train_model.start_from'" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ import glob
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,8 @@ import torch
 from torch import nn
 
 from .checkpoints import Progress
+from .event_log import EventLog
+from .finetuning import Start, begin_with, freeze
 from .heads import n_columns
 from .network import build_network
 from .thresholds import find_thresholds
@@ -36,6 +39,8 @@ log = logging.getLogger(__name__)
 # parts of the recipe that the card tells by itself
 SHARED_WITH_CARD = ("network", "width", "normalisation", "box_shape", "box_centre", "cap")
 SHARED_WITH_CARD += ("heads", "folds", "target")
+
+TRIAL, FINAL = "trial {}", "final"  # names of runs
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,8 @@ class FitOptions:
         Whether the held-out parts of the training membranes are learned from in a last run.
     checkpoint : str or None, a number is added to it for each run
     is_quiet : bool, whether to show no progress bar
+    start : Start or None, weights to begin with
+    events : EventLog or None
     """
 
     device: torch.device
@@ -60,6 +67,8 @@ class FitOptions:
     refit: bool = True
     checkpoint: str | None = None
     is_quiet: bool = True
+    start: Start | None = None
+    events: EventLog | None = None
 
     def remove_checkpoints(self) -> None:
         """Remove the files in which unfinished runs keep their state."""
@@ -91,8 +100,8 @@ class Fit:
     @property
     def history(self) -> list[dict]:
         """One row per epoch of all runs; ``run`` says which."""
-        runs = [(f"trial {i + 1}", trial) for i, trial in enumerate(self.trials)]
-        runs.append(("final", self.progress))
+        runs = [(TRIAL.format(i + 1), trial) for i, trial in enumerate(self.trials)]
+        runs.append((FINAL, self.progress))
         return [{"run": name, **row} for name, progress in runs for row in progress.history]
 
     @property
@@ -103,8 +112,13 @@ class Fit:
         return None if None in losses else float(np.mean(losses))
 
 
-def _fresh_network(joined: Joined, is_training: np.ndarray, recipe: Recipe) -> nn.Module:
-    """Return a network with first weights by the seed that begins at the mean label, not at 0."""
+def _first_network(
+    joined: Joined, is_training: np.ndarray, recipe: Recipe, start: Start | None
+) -> nn.Module:
+    """Return a network to begin with: the given one, or one of random weights by the seed.
+
+    A last layer that is new begins at the mean label, not at 0.
+    """
     torch.manual_seed(recipe.seed)
     n_outputs = joined.labels.shape[1]
     columns = n_columns(n_outputs, recipe.heads)
@@ -115,6 +129,9 @@ def _fresh_network(joined: Joined, is_training: np.ndarray, recipe: Recipe) -> n
     with torch.no_grad():
         network.head.bias.zero_()
         network.head.bias[:n_outputs] = mean
+    if start:
+        begin_with(network, start, recipe, joined.meta["classes"])
+    freeze(network, recipe.freeze)
     return network
 
 
@@ -124,6 +141,7 @@ def _run(
     recipe: Recipe,
     options: FitOptions,
     checkpoint: Path | None,
+    name: str,
 ) -> tuple[Progress, np.ndarray]:
     """Train once; return progress and the predictions of what validated, else of what trained."""
     training = to_samples(joined, parts[0], options.device)
@@ -132,8 +150,10 @@ def _run(
         "%d boxes train, %d validate, on %s with %d threads",
         *(len(training), len(validation or ()), options.device.type, torch.get_num_threads()),
     )
-    network = _fresh_network(joined, parts[0], recipe).to(options.device)
-    progress = train_network(network, training, validation, recipe, checkpoint, options.is_quiet)
+    network = _first_network(joined, parts[0], recipe, options.start).to(options.device)
+    how = (recipe, checkpoint, options.is_quiet)
+    note = partial(options.events.add, name) if options.events else lambda row: None
+    progress = train_network(network, training, validation, *how, note)
     network.load_state_dict(progress.best)
     judged = validation or training
     found = predict(network, judged.boxes, judged.n_outputs, recipe)
@@ -164,8 +184,9 @@ def fit(
     paths = [options.checkpoint and Path(f"{options.checkpoint}{i}") for i in range(len(turns) + 1)]
     predicted = np.full(joined.labels.shape, np.nan, dtype=np.float32)
     runs = []
-    for parts, path in zip(turns, paths, strict=False):
-        progress, found = _run(joined, parts, recipe, options, path)
+    for i, (parts, path) in enumerate(zip(turns, paths, strict=False)):
+        name = TRIAL.format(i + 1) if has_final else FINAL
+        progress, found = _run(joined, parts, recipe, options, path, name)
         predicted[parts[1] if parts[1].any() else parts[0]] = found
         runs.append(progress)
     thresholds = (options.threshold_voxel,) * joined.labels.shape[1]
@@ -176,7 +197,7 @@ def fit(
         return Fit(runs[0], (), turns[0][0], is_validation, thresholds)
     everything = np.ones_like(is_validation)
     log.info("the final run learns from all points, the thresholds are those of the parts held out")
-    final, _ = _run(joined, (everything, ~everything), recipe, options, paths[-1])
+    final, _ = _run(joined, (everything, ~everything), recipe, options, paths[-1], FINAL)
     return Fit(final, tuple(runs), everything, is_validation, thresholds)
 
 

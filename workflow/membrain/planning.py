@@ -44,7 +44,7 @@ def check_files(files: Mapping[str, str | Path]) -> None:
     problems.raise_if_any(f"{len(problems.errors)} files not found")
 
 
-def read_card_entries(weights: str | Path, words: Sequence[str]) -> dict:
+def read_card_entries(weights: str | Path, words: Sequence[str], key: str = "model") -> dict:
     """Return the card of a weights file, looked at as far as planning needs it.
 
     Parameters
@@ -52,6 +52,7 @@ def read_card_entries(weights: str | Path, words: Sequence[str]) -> dict:
     weights : path, ``.safetensors`` with its card ``.json`` beside it
     words : sequence of str
         What may stand in the configuration in place of a file.
+    key : str, of the configuration
 
     Raises
     ------
@@ -64,7 +65,7 @@ def read_card_entries(weights: str | Path, words: Sequence[str]) -> dict:
         if not file.is_file():
             near = suggest(weights.name, words)
             raise InputError(
-                f"config key 'model': {file} not found",
+                f"config key '{key}': {file} not found",
                 expected=f"{', '.join(map(repr, words))}, or a .safetensors file with its .json "
                 "card beside it",
                 remedy=near if near.startswith("did you mean") else "",
@@ -74,16 +75,41 @@ def read_card_entries(weights: str | Path, words: Sequence[str]) -> dict:
     missing = [name for name in CARD_ENTRIES if not (is_object and content.get(name))]
     if missing:
         raise InputError(
-            f"config key 'model': {card} is not the card of weights",
+            f"config key '{key}': {card} is not the card of weights",
             found=f"no {', '.join(missing)}",
             remedy="copy it again, or make it with train_model or import_weights",
         )
     if hashlib.sha256(weights.read_bytes()).hexdigest() != content["sha256"]:
         raise InputError(
-            f"config key 'model': {weights} is not the file that its card describes",
+            f"config key '{key}': {weights} is not the file that its card describes",
             remedy="copy the weights and the card again, together",
         )
     return content
+
+
+def check_start(options: Mapping[str, object], card: Mapping, weights: Path) -> None:
+    """Check that training with these options can begin with the weights of a card.
+
+    Parameters
+    ----------
+    options : mapping, section ``train_model`` of the configuration
+    card : mapping, from `read_card_entries`
+    weights : path, for messages
+
+    Raises
+    ------
+    InputError
+        Lists the options that differ.
+    """
+    problems = Problems()
+    for name in ("network", "width", "normalisation"):
+        if name in card and options[name] != card[name]:
+            problems.add(
+                f"config key 'train_model.{name}'",
+                found=options[name],
+                expected=f"{card[name]}, as {weights.name} has, which training is to begin with",
+            )
+    problems.raise_if_any(f"{len(problems.errors)} options differ from those of {weights}")
 
 
 def check_output_folder(path: str | Path, name: str) -> None:

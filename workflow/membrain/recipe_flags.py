@@ -67,10 +67,17 @@ def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="epochs without gain before a stop, which keeps the best; 0: never",
     )
+    add(
+        "--freeze",
+        type=int,
+        default=0,
+        metavar="N",
+        help="with --start-from: first blocks of the network, of 4, that keep their weights",
+    )
     add("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: the faster")
 
 
-def recipe_of(args: argparse.Namespace, meta: Mapping, has_angles: bool) -> Recipe:
+def recipe_of(args: argparse.Namespace, meta: Mapping, has_angles: bool, start: str = "") -> Recipe:
     """Return the recipe of a run, with the model's box inside the file's.
 
     Parameters
@@ -80,6 +87,7 @@ def recipe_of(args: argparse.Namespace, meta: Mapping, has_angles: bool) -> Reci
         Of the labelled points: ``cap``, ``target``, ``folds``, and under ``subvolumes`` what the
         extraction says of the boxes.
     has_angles : bool, whether the angle of any particle is known
+    start : str, checksum of the weights to begin with, if any
 
     Raises
     ------
@@ -120,4 +128,6 @@ def recipe_of(args: argparse.Namespace, meta: Mapping, has_angles: bool) -> Reci
         folds=tuple(meta.get("folds", ())),
         target=meta.get("target", "distance"),
         cap=meta["cap"],
+        start=start,
+        freeze=args.freeze,
     )

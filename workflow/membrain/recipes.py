@@ -34,6 +34,8 @@ class Recipe:
     folds : tuple of int, n of Cn of each output, for the angle head
     target : {"distance", "membership"}
     cap : float, working voxel, largest label
+    start : str, checksum of the weights that training begins with; empty: random ones
+    freeze : int, first blocks that are not trained
     """
 
     network: str = "membrain"
@@ -55,3 +57,5 @@ class Recipe:
     folds: tuple[int, ...] = ()
     target: str = "distance"
     cap: float = 7.0
+    start: str = ""
+    freeze: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from .augmentation import augment, crop_boxes, random_turns, turn_angles
 from .checkpoints import Progress, fingerprint, resume, save
 from .devices import has_fast_bf16
 from .errors import InputError
+from .finetuning import optimiser_of, set_training
 from .heads import Predictions, split_columns, to_predictions
 from .learning_rate import one_cycle
 from .losses import angle_error, distance_loss, losses_of
@@ -63,6 +65,7 @@ def train_network(
     recipe: Recipe,
     checkpoint: str | Path | None = None,
     is_quiet: bool = True,
+    note: Callable[[dict], None] = lambda row: None,
 ) -> Progress:
     """Train a network and return how it went, with the weights of the epoch that is kept.
 
@@ -77,6 +80,7 @@ def train_network(
         Written after each epoch. A run that finds one of the same data and recipe goes on from it
         and ends with the same weights as one that was never stopped.
     is_quiet : bool, whether to show no progress bar
+    note : function that takes the row of each epoch, see `checkpoints.Progress.history`
 
     Raises
     ------
@@ -85,10 +89,7 @@ def train_network(
     """
     if len(training) < 2:
         raise InputError("training", found=f"{len(training)} boxes", expected="at least 2")
-    decayed = [p for p in network.parameters() if p.dim() > 1 and p.requires_grad]
-    others = [p for p in network.parameters() if p.dim() <= 1 and p.requires_grad]
-    groups = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, recipe.learning_rate, weight_decay=recipe.weight_decay)
+    optimiser = optimiser_of(network, recipe)
     identity, progress = "", Progress()
     if checkpoint:
         parts = [p for s in (training, validation) if s for p in s.tensors]
@@ -102,12 +103,13 @@ def train_network(
         rate = optimiser.param_groups[0]["lr"]
         row = {"epoch": epoch, "learning_rate": rate, "training_loss": loss}
         row |= evaluate(network, validation, recipe) if validation else NOT_VALIDATED
-        _note(progress, row, network, is_last_kept=recipe.keep == "last" and not recipe.patience)
+        _keep(progress, row, network, is_last_kept=recipe.keep == "last" and not recipe.patience)
         log.info(
             "epoch %d of %d: training loss %.4f, validation loss %s%s",
             *(epoch, recipe.epochs, loss, _text(row["validation_loss"])),
             _text(row["validation_angle_degree"], ", angle error {:.1f} degrees", ""),
         )
+        note(row)
         if checkpoint:
             save(checkpoint, identity, network, optimiser, progress)
     return progress
@@ -117,7 +119,7 @@ def _text(value: float | None, form: str = "{:.4f}", none: str = "-") -> str:
     return none if value is None else form.format(value)
 
 
-def _note(progress: Progress, row: dict, network: nn.Module, is_last_kept: bool) -> None:
+def _keep(progress: Progress, row: dict, network: nn.Module, is_last_kept: bool) -> None:
     """Add an epoch to the progress; keep the network's state if it is the one to be kept so far."""
     progress.history.append(row)
     progress.epoch = row["epoch"]
@@ -168,7 +170,7 @@ def _train_epoch(
     spread = spread_of(samples.boxes)
     folds = _folds(samples, recipe)
     total = torch.zeros((), device=device)
-    network.train()
+    set_training(network)
     bar = tqdm(range(n_batches), f"epoch {epoch}", leave=False, disable=is_quiet)
     for batch in bar:
         rows = order[batch * recipe.batch_size : (batch + 1) * recipe.batch_size]

@@ -135,7 +135,7 @@ def _no_angles(labels: np.ndarray) -> np.ndarray:
 
 
 def split(
-    joined: Joined, validation: Sequence[str], fraction: float
+    joined: Joined, validation: Sequence[str], fraction: float, box_shape: Sequence[int]
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return which points train and which validate, (n,) bool each, for each trial.
 
@@ -146,6 +146,7 @@ def split(
         These validate as a whole and no other is cut.
     fraction : float
         Without such membranes, parts of this size of each one validate in turn (`hold_out`).
+    box_shape : (3,) int, of the model: boxes that train and boxes that validate share no voxel
 
     Raises
     ------
@@ -153,7 +154,7 @@ def split(
         When a membrane is unknown or nothing is left to train on.
     """
     if not validation:
-        gap = box_diagonal(tuple(joined.described["box_shape"]))
+        gap = box_diagonal(tuple(box_shape))
         turns = range(max(1, n_parts(fraction)))
         return [hold_out(joined.points, joined.membrane, fraction, gap, turn) for turn in turns]
     for name in validation:

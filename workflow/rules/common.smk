@@ -5,22 +5,12 @@ import os
 import shlex
 
 TRAINING = CARD is None
-# boxes of a new model; those to train on are larger in the plane: turned ones then have corners
-# with real data
+# boxes of a new model, unless it begins with given weights
 BOXES = {
-    "membrain": {
-        "new": {"box_shape": [12, 12, 12], "box_centre": [6, 6, 6]},
-        "training": {"box_shape": [12, 18, 18], "box_centre": [6, 9, 9]},
-    },
-    "wide": {
-        "new": {"box_shape": [14, 20, 20], "box_centre": [7, 9.5, 9.5]},
-        "training": {"box_shape": [14, 30, 30], "box_centre": [7, 14.5, 14.5]},
-    },
+    "membrain": {"box_shape": [12, 12, 12], "box_centre": [6, 6, 6], "contrast": "dark"},
+    "wide": {"box_shape": [14, 20, 20], "box_centre": [7, 9.5, 9.5], "contrast": "dark"},
 }
-NEW_BOX, TRAINING_BOX = (
-    {**BOXES[OPTIONS["train_model"]["network"]][name], "contrast": "dark"}
-    for name in ("new", "training")
-)
+NEW_BOX = START_CARD or BOXES[OPTIONS["train_model"]["network"]]
 USED_TOMOGRAMS = sorted({tomogram for tomogram, _ in BATCHES})
 STATUS_STEPS = (
     "sample_points",
@@ -160,7 +150,31 @@ def batch_size(wildcards):
 
 def box_of(wildcards):
     """Return shape, centre and contrast of a batch's boxes: those of the model, or of a new one."""
-    return CARD or (TRAINING_BOX if is_training(wildcards.batch) else NEW_BOX)
+    return CARD or (widened(NEW_BOX) if is_training(wildcards.batch) else NEW_BOX)
+
+
+def widened(box):
+    """Return boxes to train on: half as wide again, so that turned ones have corners with data."""
+    shape = [box["box_shape"][0], *(n * 3 // 2 for n in box["box_shape"][1:])]
+    margins = [(outer - n) // 2 for outer, n in zip(shape, box["box_shape"])]
+    centre = [c + margin for c, margin in zip(box["box_centre"], margins)]
+    return {**box, "box_shape": shape, "box_centre": centre}
+
+
+def start_files():
+    """Return the weights that training begins with and their card: a change trains anew."""
+    return [START, START.with_suffix(".json")] if START else []
+
+
+def training_flags():
+    """Return the options of training as flags, but those that name what lies elsewhere."""
+    elsewhere = ("pixel_size_angstrom", "start_from", "tensorboard")
+    options = {k: v for k, v in settings("train_model").items() if k not in elsewhere}
+    if START:
+        options["start_from"] = START
+    if settings("train_model")["tensorboard"]:
+        options["tensorboard"] = RESULTS / "train_model/tensorboard"
+    return flags(options)
 
 
 def is_training(batch):

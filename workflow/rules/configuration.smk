@@ -23,8 +23,22 @@ def load_config(given):
     return schemas.with_defaults(schema, given)
 
 
-def find_model(options, membranes, tomograms):
-    """Return the weights file, its card (None: to be trained) and the working pixel size."""
+def find_start(options):
+    """Return the weights that training begins with and their card; None where it does not."""
+    given = options["train_model"]["start_from"] if options["model"] == "train" else None
+    if not given:
+        return None, None
+    path = ROOT / PRETRAINED if given == "pretrained" else Path(given)
+    card = planning.read_card_entries(path, ("pretrained",), "train_model.start_from")
+    planning.check_start(options["train_model"], card, path)
+    return path, card
+
+
+def find_model(options, membranes, tomograms, start):
+    """Return the weights file, its card (None: to be trained) and the working pixel size.
+
+    Weights that training begins with bring their pixel size along.
+    """
     if options["model"] == "train":
         rows = [row for row in membranes if row.split == "train"]
         if not rows:
@@ -33,6 +47,7 @@ def find_model(options, membranes, tomograms):
                 expected="at least one annotated membrane, as config key 'model' says 'train'",
             )
         pixel_size = options["train_model"]["pixel_size_angstrom"]
+        pixel_size = pixel_size or (start and start["pixel_size_angstrom"])
         return (
             RESULTS / "train_model/model.safetensors",
             None,
@@ -90,6 +105,7 @@ try:
     RESULTS = Path(OPTIONS["results"])
     TOMOGRAMS, MEMBRANES = read_sheets(OPTIONS)
     BATCHES = sheets.group_batches(MEMBRANES, OPTIONS["membranes_per_job"])
-    MODEL, CARD, PIXEL_SIZE = find_model(OPTIONS, MEMBRANES, TOMOGRAMS)
+    START, START_CARD = find_start(OPTIONS)
+    MODEL, CARD, PIXEL_SIZE = find_model(OPTIONS, MEMBRANES, TOMOGRAMS, START_CARD)
 except InputError as error:
     stop(error)

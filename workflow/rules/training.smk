@@ -40,6 +40,7 @@ rule train_model:
     input:
         labels=per_batch("label_points/{tomogram}/{batch}.npz", keep=is_training),
         subvolumes=per_batch("extract_subvolumes/{tomogram}/{batch}.npy", keep=is_training),
+        start=start_files(),
     output:
         model=RESULTS / "train_model/model.safetensors",
         card=RESULTS / "train_model/model.json",
@@ -63,9 +64,7 @@ rule train_model:
         device=OPTIONS["device"],
         checkpoint=RESULTS / "train_model/checkpoint.pt",
         box=flags(NEW_BOX, ("box_shape",)),
-        flags=flags(
-            {k: v for k, v in settings("train_model").items() if k != "pixel_size_angstrom"}
-        ),
+        flags=training_flags(),
     shell:
         "step train_model --labels {input.labels:q} --subvolumes {input.subvolumes:q}"
         " --validation {params.validation} --seed {params.seed} --device {params.device}"

@@ -66,6 +66,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--output", required=True, metavar="SAFETENSORS", help="weights; the card goes beside it")
     add("--curves", metavar="CSV", help="losses of each epoch")
     add("--curves-png", metavar="PNG", help="picture of the losses")
+    add(
+        "--start-from",
+        metavar="SAFETENSORS",
+        help="weights to begin with, their card beside; network and boxes must be theirs",
+    )
+    add("--tensorboard", metavar="FOLDER", help="event files; needs the package tensorboard")
     add("--checkpoint", metavar="FILE", help="written after each epoch, removed at the end")
 
 
@@ -73,7 +79,7 @@ def _check_numbers(args: argparse.Namespace) -> None:
     from ..errors import InputError, Problems
 
     least = {"epochs": 1, "batch_size": 2, "patience": 0, "weight_decay": 0, "noise": 0, "seed": 0}
-    least |= {"threshold_voxel": 0, "width": 1}
+    least |= {"threshold_voxel": 0, "width": 1, "freeze": 0}
     problems = Problems()
     for name, low in least.items():
         value = getattr(args, name)
@@ -87,6 +93,9 @@ def _check_numbers(args: argparse.Namespace) -> None:
     if not 0 <= args.validation_fraction < 1:
         found = args.validation_fraction
         problems.add("--validation-fraction", found=found, expected="0 to below 1")
+    if args.freeze and not args.start_from:
+        remedy = "give --start-from, random weights cannot be kept"
+        problems.add("--freeze", found=args.freeze, expected=0, remedy=remedy)
     problems.raise_if_any("train_model: mistakes in the flags")
     if len(args.labels) != len(args.subvolumes):
         raise InputError(
@@ -123,11 +132,12 @@ def _card(args: argparse.Namespace, joined, recipe, found):
     )
 
 
-def _options(args: argparse.Namespace):
+def _options(args: argparse.Namespace, start):
     """Choose and set up the device; return the options of the fit."""
     import sys
 
     from ..devices import choose_device, set_up
+    from ..event_log import EventLog
     from ..fitting import FitOptions
 
     device = choose_device(args.device)
@@ -139,6 +149,8 @@ def _options(args: argparse.Namespace):
         refit=not args.no_refit,
         checkpoint=args.checkpoint,
         is_quiet=args.quiet or not sys.stderr.isatty(),
+        start=start,
+        events=EventLog(args.tensorboard) if args.tensorboard else None,
     )
 
 
@@ -148,6 +160,7 @@ def run(args: argparse.Namespace) -> None:
 
     from ..boxes_file import open_boxes
     from ..curves import draw_curves, write_curves
+    from ..finetuning import check_start, read_start
     from ..fitting import fit
     from ..recipe_flags import recipe_of
     from ..tables import PointTable
@@ -160,10 +173,15 @@ def run(args: argparse.Namespace) -> None:
         table = PointTable.read(labels, needs=("labels",))
         sources.append(Source(table, open_boxes(subvolumes, len(table)), labels))
     joined = join(sources)
-    turns = split(joined, args.validation, args.validation_fraction)
+    start = read_start(args.start_from) if args.start_from else None
+    checksum = start.card.sha256 if start else ""
+    recipe = recipe_of(args, joined.meta, bool(joined.angles.any()), checksum)
+    turns = split(joined, args.validation, args.validation_fraction, recipe.box_shape)
     check_particles(joined, turns[0][0] if args.validation else np.ones(len(joined.labels), bool))
-    recipe = recipe_of(args, joined.meta, bool(joined.angles.any()))
-    options = _options(args)
+    if start:
+        described = joined.described
+        check_start(start, recipe, described["pixel_size_angstrom"], described["contrast"]["model"])
+    options = _options(args, start)
     found = fit(joined, turns, recipe, options, is_cut_off=not args.validation)
     progress = found.progress
     write_weights(args.output, progress.best, _card(args, joined, recipe, found))
@@ -171,6 +189,8 @@ def run(args: argparse.Namespace) -> None:
         write_curves(args.curves, found.history)
     if args.curves_png:
         draw_curves(args.curves_png, found.history, progress.best_epoch)
+    if options.events:
+        options.events.close()
     options.remove_checkpoints()
     log.info(
         "%s: epoch %d of %d kept, threshold %s",
