@@ -79,8 +79,8 @@ def _usual_changes(
     if shape is not None:
         shifts.insert(0, ("half the tomogram: counted from its centre?", np.asarray(shape) / 2))
     for words, shift in shifts:
-        x, y, z = np.asarray(shift)[::-1]
-        words = f"moved by ({x:.0f}, {y:.0f}, {z:.0f}) voxels (x, y, z) they would fit ({words})"
+        x, y, z = (int(v) for v in np.round(shift)[::-1])
+        words = f"moved by ({x}, {y}, {z}) voxels (x, y, z) they would fit ({words})"
         changes.append((words, positions + shift))
     return changes
 

@@ -205,7 +205,11 @@ def _how_far(placed, known, now: float, n_known: int, n_outside: int, radius) ->
 
 
 def _remedy(fit: Fit, n_known: int) -> str:
+    """Say what would fit, and what to do where it is the unit."""
+    text = f"{fit.words}, {round(fit.share * n_known)} of {n_known} then have a pick"
+    if not fit.words.startswith(("divided", "multiplied")):
+        return text
     return (
-        f"{fit.words}, {round(fit.share * n_known)} of {n_known} then have a pick; give the pixel "
-        "size of the list's coordinates, 1 for angstrom (config: compare_picks.lists)"
+        f"{text}; give the pixel size of the list's coordinates, 1 for angstrom "
+        "(config: compare_picks.lists)"
     )
