@@ -220,7 +220,8 @@ def test_output_that_would_replace_an_input_is_refused(step, capsys, tmp_path):
 
 
 TERMINATED = """
-import runpy, sys, time, types
+import runpy, signal, sys, time, types
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 step, out = sys.argv[1:]
 sys.path.insert(0, step.rpartition("/")[0])
 from membrain import command, files

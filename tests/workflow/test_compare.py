@@ -54,7 +54,7 @@ def test_one_comparison_and_a_consensus_for_each_list(tmp_path):
         ({}, "config key 'compare_picks.lists': no list of picks to compare with; expected {name"),
         ({"TM": "gone.star"}, "config key 'compare_picks.lists.TM': no such file; found gone.star"),
         ({"TM": {"path": "x", "pixel_size": 3}}, "unknown key 'compare_picks.lists.TM.pixel_size'"),
-        ({"TM": {"pixel_size_angstrom": 3}}, "'path' is missing"),
+        ({"TM": {"pixel_size_angstrom": 3}}, "compare_picks.lists.TM.path' is missing"),
         ({"TM": {"path": "x", "pixel_size_angstrom": 0}}, "expected more than 0"),
         ({"T M": "x.star"}, "found 'T M'; expected letters, digits and . _ + - only"),
     ],
