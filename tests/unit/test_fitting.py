@@ -21,7 +21,7 @@ def runs(monkeypatch):
     """What each run was given; runs predict their own number."""
     seen = []
 
-    def run(joined, parts, recipe, options, checkpoint):
+    def run(joined, parts, recipe, options, checkpoint, *_):
         seen.append((parts[0].copy(), parts[1].copy(), checkpoint))
         loss = float(len(seen)) if parts[1].any() else None
         row = {"epoch": 1, "learning_rate": 0, "training_loss": 1.0, "validation_loss": loss}
