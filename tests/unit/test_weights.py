@@ -1,7 +1,9 @@
 """Weights and their card: round trip, and everything that can be wrong with them."""
 
+import errno
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -106,6 +108,17 @@ def test_same_weights_give_the_same_bytes(weights, card, tmp_path):
 
 def test_card_holds_no_folder(weights, tmp_path):
     assert str(tmp_path) not in card_path(weights).read_text()
+
+
+@pytest.mark.parametrize("name", ["write_bytes", "write_text"])  # of the weights, of the card
+def test_full_disk_leaves_neither_weights_nor_card(tmp_path, card, monkeypatch, name):
+    def full(self, *args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, name, full)
+    with pytest.raises(InputError, match="cannot be written; found No space left .*; make room"):
+        write_weights(tmp_path / "model.safetensors", MembrainNetwork(2).state_dict(), card)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_other_ending_is_refused(tmp_path, card):
