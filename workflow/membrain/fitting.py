@@ -209,15 +209,7 @@ def describe_training(joined: Joined, found: Fit, recipe: Recipe) -> dict:
         "training_loss": row["training_loss"],
         "validation_loss": found.validation_loss,
     }
-    used = asdict(recipe)
-    for name in (
-        "network",
-        "width",
-        "box_shape",
-        "box_centre",
-        "normalisation",
-    ):  # the card has them already
-        del used[name]
+    used = {name: v for name, v in asdict(recipe).items() if name not in SHARED_WITH_CARD}
     return {
         "membranes": sorted(names[np.unique(joined.membrane[found.is_training])]),
         "n_boxes": int(found.is_training.sum()),
