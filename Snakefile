@@ -8,7 +8,7 @@
 #                    |
 #             extract_subvolumes    boxes aligned to the normals              per batch
 #                    |      \
-#                    |    label_points -> train_model      (model: train)
+#                    |    label_points -> train_model (-> join_models)      (model: train)
 #                    |         |
 #               score_points <-+    predicted distance of each point          per batch
 #                    |
@@ -32,6 +32,7 @@ include: "workflow/rules/configuration.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/points.smk"
 include: "workflow/rules/training.smk"
+include: "workflow/rules/ensemble.smk"
 include: "workflow/rules/scoring.smk"
 include: "workflow/rules/particles.smk"
 include: "workflow/rules/averages.smk"

@@ -205,3 +205,14 @@ def test_thresholds_that_do_not_fit_the_outputs_are_told(tmp_path, capsys):
     assert run(tmp_path) == 2
     message = "thresholds and scores do not fit; found 3 thresholds; expected 2, one for each"
     assert message in capsys.readouterr().err
+
+
+def test_spread_of_an_ensemble_travels_with_the_clusters(tmp_path):
+    table, _ = make_scores()
+    spread = np.full((80, 1), 0.6, np.float32)
+    table.with_extra(score_spread=spread).write(tmp_path / "scores.npz")
+    assert run(tmp_path) == 0
+    assert read_clusters(tmp_path / "clusters.npz").score_spread == pytest.approx([0.2] * 4)
+    table.write(tmp_path / "scores.npz")
+    assert run(tmp_path) == 0
+    assert read_clusters(tmp_path / "clusters.npz").score_spread is None

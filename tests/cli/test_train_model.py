@@ -14,6 +14,7 @@ import torch
 
 from membrain.command import main
 from membrain.files import read_table
+from membrain.held_out import read_held_out
 from membrain.tables import PointTable
 from membrain.weights import read_card, read_weights
 
@@ -335,3 +336,40 @@ def test_card_is_json_without_surprises(data):
     assert card["format"] == "membrain-flow weights 1"
     assert card["training"]["labels"] == {"distance": "euclidean"}
     assert card["training"]["recipe"]["augmentation"]["rotation"] == "any"
+
+
+def test_predictions_of_held_out_points_are_written(data):
+    assert call(data, "--held-out", str(data / "h.npz")) == 0
+    held = read_held_out(data / "h.npz")
+    assert held.meta["validated"] == "parts"
+    assert 0 < len(held.predicted) < N
+    assert np.isfinite(held.predicted).all()
+    write_batch(data, "T2", ("M1", "M7"), seed=1)
+    flags = ("--held-out", str(data / "h.npz"), "--validation", "T2/M7")
+    assert call(data, *flags, tomograms=("T1", "T2")) == 0
+    held = read_held_out(data / "h.npz")
+    assert (held.meta["validated"], len(held.predicted)) == ("membranes", N)
+    assert {held.names[i] for i in held.membrane} == {"T2/M7"}
+    assert call(data, "--held-out", str(data / "h.npz"), "--validation-fraction", "0") == 0
+    assert read_held_out(data / "h.npz").meta["validated"] == "nothing"
+
+
+def test_without_output_only_the_trials_are_made(data):
+    assert call(data, "--held-out", str(data / "a.npz")) == 0
+    flags = flags_of(data)
+    i = flags.index("--output")
+    del flags[i : i + 2]
+    (data / "model.safetensors").unlink()
+    files = ("--held-out", str(data / "b.npz"), "--curves", str(data / "c.csv"))
+    assert main(["train_model", *flags, *files]) == 0
+    assert (data / "a.npz").read_bytes() == (data / "b.npz").read_bytes()
+    assert {row["run"] for row in read_table(data / "c.csv", ",")[1]} == {"trial 1", "trial 2"}
+    assert not (data / "model.safetensors").exists()
+
+
+def test_nothing_to_write_is_refused(data, capsys):
+    flags = flags_of(data)
+    i = flags.index("--output")
+    del flags[i : i + 2]
+    assert main(["train_model", *flags]) == 2
+    assert "--output or --held-out; found neither; expected at least one" in capsys.readouterr().err

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -111,3 +113,20 @@ def test_bad_cell_is_told(tmp_path, column, text, message):
         InputError, match=rf"p.tsv, row 2: column '{column}'; found '{text}'; expected {message}"
     ):
         read_particles(tmp_path / "p.tsv")
+
+
+def test_spread_of_scores_is_kept_and_empty_where_not_known(tmp_path):
+    table = replace(make_table(2), score_spread=np.array([0.125, np.nan]))
+    table.write(tmp_path / "p.tsv")
+    assert [line.split("\t")[-1] for line in (tmp_path / "p.tsv").read_text().splitlines()] == [
+        *("score_spread", "0.12500", ""),
+    ]
+    back = read_particles(tmp_path / "p.tsv").select(np.array([1, 0])).score_spread
+    np.testing.assert_array_equal(back, [np.nan, 0.125])
+
+
+def test_older_table_without_spread_is_read(tmp_path):
+    make_table(2).write(tmp_path / "p.tsv")
+    lines = [line.rsplit("\t", 1)[0] for line in (tmp_path / "p.tsv").read_text().splitlines()]
+    (tmp_path / "p.tsv").write_text("\n".join(lines) + "\n")
+    assert np.isnan(read_particles(tmp_path / "p.tsv").score_spread).all()

@@ -256,3 +256,40 @@ def test_averages_are_made_when_asked_for(tmp_path):
     assert "--particles results/particles.csv " in line
     assert "--pixel-size-angstrom" not in line
     assert "average_subvolumes" not in _dry_run(tmp_path, options).stdout
+
+
+def test_members_of_an_ensemble_are_jobs_of_their_own_and_scored_as_one(tmp_path):
+    options = _options(model="train", seed=5, train_model={"ensemble": 3, "tensorboard": True})
+    done = _dry_run(tmp_path, options, "--printshellcmds")
+    assert done.returncode == 0, done.stderr
+    text = done.stdout + done.stderr
+    lines = [line for line in text.splitlines() if "step train_model" in line]
+    assert len(lines) == 3
+    for i in (1, 2, 3):
+        (line,) = [line for line in lines if f"--output results/train_model/member{i}/" in line]
+        assert f"--seed {i + 4} " in line
+        assert f"--checkpoint results/train_model/member{i}/checkpoint.pt " in line
+        assert f"--tensorboard results/train_model/member{i}/tensorboard " in line
+        assert "--ensemble" not in line
+    (line,) = [line for line in text.splitlines() if "step join_models" in line]
+    held_out = " ".join(f"results/train_model/member{i}/model.held_out.npz" for i in (1, 2, 3))
+    assert f"--held-out {held_out} " in line
+    scoring = [line for line in text.splitlines() if "step score_points" in line]
+    assert all("--weights results/join_models/model.safetensors " in line for line in scoring)
+    assert scoring
+
+
+def test_a_list_of_weights_is_scored_as_one_model(tmp_path):
+    given = ["pretrained", str(ROOT / "resources/weights/simulated.safetensors")]
+    done = _dry_run(tmp_path, _options(model=given), "--printshellcmds")
+    assert done.returncode == 0, done.stderr
+    text = done.stdout + done.stderr
+    assert text.count("--weights results/join_models/model.safetensors ") >= 1
+    (line,) = [line for line in text.splitlines() if "step join_models" in line]
+    assert line.count("simulated.safetensors") == 2
+    assert "--held-out  " in line
+    done = _dry_run(tmp_path, _options(model=["pretrained", "none.safetensors"]))
+    assert done.returncode == 2
+    assert "config key 'model': none.safetensors not found" in done.stderr
+    done = _dry_run(tmp_path, _options(model=[]))
+    assert "key 'model'; found []; expected at least 1 entries" in done.stderr

@@ -37,6 +37,7 @@ class Card:
     folds : tuple of int
         n of the Cn symmetry of each output's particles, 0: round; empty without angle head.
     target : ``distance`` or ``membership``, what was learnt
+    members : int, networks in the file, whose predictions are averaged
     training : dict, what the weights were trained on and how
     version : str, of the program
     sha256 : str, of the weights file
@@ -55,6 +56,7 @@ class Card:
     heads: tuple[str, ...] = ()
     folds: tuple[int, ...] = ()
     target: str = "distance"
+    members: int = 1
     training: dict = field(default_factory=dict)
     version: str = __version__
     sha256: str = ""
@@ -128,6 +130,7 @@ NEWER_RULES = {
         "a list of whole numbers of 0 or more",
     ),
     "target": (lambda v: v in TARGETS, f"one of {', '.join(TARGETS)}"),
+    "members": (lambda v: _is_whole(v) and v >= 1, "a whole number of 1 or more"),
 }
 
 

@@ -51,17 +51,17 @@ def point_weights(scores: np.ndarray) -> np.ndarray:
     return ((scores.max() - scores) / (scores.max() - scores.min())) ** 2
 
 
-def _certainty(
+def mean_at_centre(
     points: np.ndarray,
-    certainty: np.ndarray,
+    values: np.ndarray,
     weights: np.ndarray,
     centre: np.ndarray,
     bandwidth: float,
 ) -> float:
-    """Return the mean of the points' certainties, weighted as in the mean shift around a centre."""
+    """Return the mean of the points' values, weighted as in the mean shift around a centre."""
     near = np.exp(-((points - centre) ** 2).sum(axis=1) / (4 * bandwidth**2))
     weights = weights * near if (weights > 0).any() else near
-    return float((weights * certainty).sum() / weights.sum())
+    return float((weights * values).sum() / weights.sum())
 
 
 def _split(
@@ -143,7 +143,8 @@ def find_clusters(
     for label, i in enumerate(chosen):
         rows = members[i]
         all_labels[kept[rows]] = label
-        found[label] = _certainty(near[rows], certainty[rows], weights[rows], centres[i], bandwidth)
+        parts = near[rows], certainty[rows], weights[rows], centres[i]
+        found[label] = mean_at_centre(*parts, bandwidth)
     positions = np.array([centres[i] for i in chosen]).reshape(-1, 3)
     return Clusters(positions, found, all_labels, all_weights)
 
@@ -165,6 +166,7 @@ class ClusterTable:
     tomogram, membranes, sides, shape, pixel_size : as in `tables.PointTable`
     classes : tuple of tuple of str, the classes that each output stands for
     meta : dict, further entries, among them ``provenance``
+    score_spread : (m,) float32 or None, see `spread.cluster_spreads`; None: a single network
     """
 
     positions: np.ndarray
@@ -182,6 +184,7 @@ class ClusterTable:
     pixel_size: float
     classes: tuple[tuple[str, ...], ...]
     meta: dict = field(default_factory=dict)
+    score_spread: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -198,6 +201,8 @@ class ClusterTable:
             "classes": [list(names) for names in self.classes],
         }
         arrays = {name: getattr(self, name).astype(kind) for name, kind in ARRAYS.items()}
+        if self.score_spread is not None:
+            arrays["score_spread"] = self.score_spread.astype(np.float32)
         write_arrays(path, meta, **arrays)
 
 
@@ -241,4 +246,5 @@ def read_clusters(path: str | Path) -> ClusterTable:
         pixel_size=meta.pop("pixel_size_angstrom"),
         classes=tuple(tuple(names) for names in meta.pop("classes")),
         meta=meta,
+        score_spread=arrays.get("score_spread"),
     )

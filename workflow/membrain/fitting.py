@@ -59,6 +59,7 @@ class FitOptions:
     is_quiet : bool, whether to show no progress bar
     start : Start or None, weights to begin with
     events : EventLog or None
+    is_trial : bool, whether only what is held out is of interest: no last run is made
     """
 
     device: torch.device
@@ -69,6 +70,7 @@ class FitOptions:
     is_quiet: bool = True
     start: Start | None = None
     events: EventLog | None = None
+    is_trial: bool = False
 
     def remove_checkpoints(self) -> None:
         """Remove the files in which unfinished runs keep their state."""
@@ -89,6 +91,8 @@ class Fit:
     is_training, is_validation : (n,) bool
         Points that the final run learned from, and those that validated in any run.
     thresholds : tuple of float, working voxel, one per output
+    predicted : (n, n_outputs) float32, working voxel
+        Of the points that validated (of all that trained where none did), NaN for others.
     """
 
     progress: Progress
@@ -96,12 +100,14 @@ class Fit:
     is_training: np.ndarray
     is_validation: np.ndarray
     thresholds: tuple[float, ...]
+    predicted: np.ndarray | None = None
 
     @property
     def history(self) -> list[dict]:
         """One row per epoch of all runs; ``run`` says which."""
         runs = [(TRIAL.format(i + 1), trial) for i, trial in enumerate(self.trials)]
-        runs.append((FINAL, self.progress))
+        if all(trial is not self.progress for trial in self.trials):
+            runs.append((FINAL, self.progress))
         return [{"run": name, **row} for name, progress in runs for row in progress.history]
 
     @property
@@ -193,12 +199,13 @@ def fit(
     if not options.threshold_voxel:
         thresholds = find_thresholds(joined, predicted, options.near_voxel)
     is_validation = np.logical_or.reduce([parts[1] for parts in turns])
-    if not has_final:
-        return Fit(runs[0], (), turns[0][0], is_validation, thresholds)
+    if not has_final or options.is_trial:
+        trials = tuple(runs) if has_final else ()
+        return Fit(runs[-1], trials, turns[-1][0], is_validation, thresholds, predicted)
     everything = np.ones_like(is_validation)
     log.info("the final run learns from all points, the thresholds are those of the parts held out")
     final, _ = _run(joined, (everything, ~everything), recipe, options, paths[-1], FINAL)
-    return Fit(final, tuple(runs), everything, is_validation, thresholds)
+    return Fit(final, tuple(runs), everything, is_validation, thresholds, predicted)
 
 
 def describe_training(joined: Joined, found: Fit, recipe: Recipe) -> dict:

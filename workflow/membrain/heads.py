@@ -37,6 +37,23 @@ class Predictions:
     angles: Tensor | None
 
 
+def average_predictions(parts: Sequence[Predictions]) -> tuple[Predictions, Tensor | None]:
+    """Return the mean of several networks' predictions and the spread of their distances.
+
+    Returns
+    -------
+    mean : Predictions
+    spread : (n, n_outputs) float32, working voxel, or None
+        Standard deviation over the networks (of n - 1); None for a single one.
+    """
+    if len(parts) == 1:
+        return parts[0], None
+    distances = torch.stack([part.distances for part in parts])
+    angles = [part.angles for part in parts if part.angles is not None]
+    mean = Predictions(distances.mean(dim=0), torch.stack(angles).mean(dim=0) if angles else None)
+    return mean, distances.std(dim=0)
+
+
 def n_columns(n_outputs: int, heads: Sequence[str]) -> int:
     """Return how many numbers a network gives for a box."""
     return n_outputs * (3 if "angle" in heads else 1)

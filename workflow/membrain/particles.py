@@ -15,8 +15,9 @@ COLUMNS = (
     *("tomogram", "membrane", "side", "particle"),
     *("x_voxel", "y_voxel", "z_voxel", "x_angstrom", "y_angstrom", "z_angstrom"),
     *("score", "n_points", "normal_x", "normal_y", "normal_z", "axis_x", "axis_y", "axis_z"),
-    *("rot", "tilt", "psi", "class"),
+    *("rot", "tilt", "psi", "class", "score_spread"),
 )
+NEWER = ("score_spread",)  # columns that older tables lack
 # decimals of the text: a thousandth of a voxel or angstrom, a ten-thousandth of a degree
 DECIMALS = {"voxel": 3, "angstrom": 3, "score": 5, "normal": 6, "axis": 6, "angle": 4}
 
@@ -37,6 +38,7 @@ class ParticleTable:
     axes : (n, 3) float64, zyx, unit, in the membrane's plane
     angles : (n, 3) float64, RELION's rot, tilt, psi, degree
     classes : (n,) str
+    score_spread : (n,) float64, of the score over the networks of an ensemble; NaN: not known
     """
 
     tomogram: np.ndarray
@@ -51,6 +53,11 @@ class ParticleTable:
     axes: np.ndarray
     angles: np.ndarray
     classes: np.ndarray
+    score_spread: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.score_spread is None:
+            object.__setattr__(self, "score_spread", np.full(len(self.tomogram), np.nan))
 
     def __len__(self) -> int:
         return len(self.tomogram)
@@ -72,7 +79,11 @@ class ParticleTable:
         ]
         names = (self.tomogram, self.membrane, self.side, self.particle)
         rows = zip(
-            *names, *(column for block in numbers for column in block.T), self.classes, strict=True
+            *names,
+            *(column for block in numbers for column in block.T),
+            self.classes,
+            np.where(np.isnan(self.score_spread), "", _text(self.score_spread, "score")),
+            strict=True,
         )
         write_table(path, COLUMNS, rows, delimiter)
 
@@ -132,7 +143,7 @@ def read_particles(path: str | Path, delimiter: str | None = None) -> ParticleTa
     """
     delimiter = delimiter or ("," if Path(path).suffix == ".csv" else "\t")
     columns, rows = read_table(path, delimiter)
-    missing = [name for name in COLUMNS if name not in columns]
+    missing = [name for name in COLUMNS if name not in (*columns, *NEWER)]
     if missing:
         raise InputError(
             f"{path}: not a table of particles",
@@ -147,8 +158,9 @@ def read_particles(path: str | Path, delimiter: str | None = None) -> ParticleTa
         values = np.empty((len(rows), len(wanted)), dtype=np.float64 if kind is float else np.int64)
         for i, row in enumerate(rows):
             for j, column in enumerate(wanted):
+                text = row.get(column) or "nan" if column in NEWER else row[column]
                 try:
-                    values[i, j] = kind(row[column])
+                    values[i, j] = kind(text)
                 except ValueError:
                     raise InputError(
                         f"{path}, row {i + 1}: column '{column}'",
@@ -173,4 +185,5 @@ def read_particles(path: str | Path, delimiter: str | None = None) -> ParticleTa
         axes=vectors("axis_{}"),
         angles=numbers("rot", "tilt", "psi"),
         classes=names("class"),
+        score_spread=numbers("score_spread")[:, 0],
     )

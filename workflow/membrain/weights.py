@@ -1,13 +1,14 @@
 """Weights of a network and the card that says what they were made for.
 
-``NAME.safetensors`` holds the tensors, ``NAME.json`` beside it the card. Neither can run code when
+``NAME.safetensors`` holds the tensors, of an ensemble those of every network, ``NAME.json`` beside
+it the card. Neither can run code when
 read. The card's checksum ties the two together.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from .cards import FORMAT, Card, card_path, read_card
 from .errors import InputError
 from .files import atomic_path, write_json
 
-__all__ = ["FORMAT", "Card", "card_path", "load_into", "read_card", "read_weights", "write_weights"]
+__all__ = ["FORMAT", "Card", "card_path", "load_into", "read_card", "write_weights"]
+__all__ += ["read_networks", "read_weights"]
 
 
 def _checksum(path: Path) -> str:
@@ -56,8 +58,39 @@ def read_weights(path: str | Path) -> tuple[nn.Module, Card]:
     Raises
     ------
     InputError
+        As `read_networks`, and when the file holds several networks.
+    """
+    networks, card = read_networks(path)
+    if len(networks) > 1:
+        raise InputError(f"{path}: an ensemble", found=f"{len(networks)} networks", expected="one")
+    return networks[0], card
+
+
+def stack_tensors(members: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the tensors of several networks under the names ``0.NAME``, ``1.NAME``, ..."""
+    return {f"{i}.{name}": t for i, member in enumerate(members) for name, t in member.items()}
+
+
+def _unstack(tensors: Mapping[str, Tensor], n_members: int) -> list[dict[str, Tensor]]:
+    """Return the tensors of each network of a file; names of no network go to the first."""
+    if n_members == 1:
+        return [dict(tensors)]
+    out: list[dict[str, Tensor]] = [{} for _ in range(n_members)]
+    for name, tensor in tensors.items():
+        number, _, rest = name.partition(".")
+        is_known = number.isdecimal() and int(number) < n_members
+        out[int(number) if is_known else 0][rest if is_known else name] = tensor
+    return out
+
+
+def read_networks(path: str | Path) -> tuple[list[nn.Module], Card]:
+    """Return the networks of a weights file, in evaluation mode, and their card.
+
+    Raises
+    ------
+    InputError
         When the file is absent, damaged or changed since the card was written, has no valid card,
-        or does not hold the network that the card names.
+        or does not hold the networks that the card names.
     """
     path = Path(path)
     if not path.is_file():
@@ -75,7 +108,8 @@ def read_weights(path: str | Path) -> tuple[nn.Module, Card]:
         tensors = load_file(path)
     except SafetensorError as error:
         raise InputError(f"{path}: unreadable", found=error, expected="safetensors") from None
-    return load_into(card.build(), tensors, path).eval(), card
+    members = _unstack(tensors, card.members)
+    return [load_into(card.build(), member, path).eval() for member in members], card
 
 
 def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -> nn.Module:

@@ -32,6 +32,7 @@ wildcard_constraints:
     tomogram=r"[A-Za-z0-9][A-Za-z0-9._+-]*",
     batch=r"[A-Za-z0-9][A-Za-z0-9._+-]*",
     list=r"[A-Za-z0-9][A-Za-z0-9._+-]*",
+    member=r"[1-9][0-9]*",
 
 
 def code(verb):
@@ -166,15 +167,21 @@ def start_files():
     return [START, START.with_suffix(".json")] if START else []
 
 
-def training_flags():
+def training_flags(folder="train_model"):
     """Return the options of training as flags, but those that name what lies elsewhere."""
-    elsewhere = ("pixel_size_angstrom", "start_from", "tensorboard")
+    elsewhere = ("pixel_size_angstrom", "start_from", "tensorboard", "ensemble")
     options = {k: v for k, v in settings("train_model").items() if k not in elsewhere}
     if START:
         options["start_from"] = START
     if settings("train_model")["tensorboard"]:
-        options["tensorboard"] = RESULTS / "train_model/tensorboard"
+        options["tensorboard"] = RESULTS / folder / "tensorboard"
     return flags(options)
+
+
+def held_out_files():
+    """Return the held-out predictions of the members; none where a given one lacks them."""
+    files = [path.with_suffix(".held_out.npz") for path in MEMBERS]
+    return files if TRAINING or all(file.is_file() for file in files) else []
 
 
 def is_training(batch):

@@ -49,13 +49,22 @@ def find_model(options, membranes, tomograms, start):
         pixel_size = options["train_model"]["pixel_size_angstrom"]
         pixel_size = pixel_size or (start and start["pixel_size_angstrom"])
         return (
-            RESULTS / "train_model/model.safetensors",
+            RESULTS / "train_model/model.safetensors" if len(MEMBERS) == 1 else JOINED,
             None,
             pixel_size or pixel_size_of(tomograms[rows[0].tomogram]),
         )
-    path = ROOT / PRETRAINED if options["model"] == "pretrained" else Path(options["model"])
-    card = planning.read_card_entries(path, ("pretrained", "train"))
+    card = [planning.read_card_entries(path, ("pretrained", "train")) for path in MEMBERS][0]
+    path = JOINED if isinstance(options["model"], list) else MEMBERS[0]
     return path, card, card["pixel_size_angstrom"]
+
+
+def find_members(options):
+    """Return the weights that are scored as one model: given ones, or those to be trained."""
+    if options["model"] == "train":
+        n = options["train_model"]["ensemble"]
+        return [RESULTS / f"train_model/member{i + 1}/model.safetensors" for i in range(n)]
+    given = options["model"] if isinstance(options["model"], list) else [options["model"]]
+    return [ROOT / PRETRAINED if name == "pretrained" else Path(name) for name in given]
 
 
 def read_sheets(options):
@@ -106,6 +115,7 @@ try:
     TOMOGRAMS, MEMBRANES = read_sheets(OPTIONS)
     BATCHES = sheets.group_batches(MEMBRANES, OPTIONS["membranes_per_job"])
     START, START_CARD = find_start(OPTIONS)
+    MEMBERS, JOINED = find_members(OPTIONS), RESULTS / "join_models/model.safetensors"
     MODEL, CARD, PIXEL_SIZE = find_model(OPTIONS, MEMBRANES, TOMOGRAMS, START_CARD)
 except InputError as error:
     stop(error)

@@ -44,6 +44,7 @@ rule train_model:
     output:
         model=RESULTS / "train_model/model.safetensors",
         card=RESULTS / "train_model/model.json",
+        held_out=RESULTS / "train_model/model.held_out.npz",
         curves=RESULTS / "train_model/curves.csv",
         picture=RESULTS / "train_model/curves.png",
     log:
@@ -69,5 +70,5 @@ rule train_model:
         "step train_model --labels {input.labels:q} --subvolumes {input.subvolumes:q}"
         " --validation {params.validation} --seed {params.seed} --device {params.device}"
         " {params.box} {params.flags} --threads {threads} --checkpoint {params.checkpoint:q}"
-        " --output {output.model:q} --curves {output.curves:q} --curves-png {output.picture:q}"
-        " > {log:q} 2>&1"
+        " --output {output.model:q} --held-out {output.held_out:q} --curves {output.curves:q}"
+        " --curves-png {output.picture:q} > {log:q} 2>&1"

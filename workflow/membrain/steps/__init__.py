@@ -8,6 +8,7 @@ VERBS = {
     "extract_subvolumes": "small boxes aligned to the normals",
     "label_points": "distance of each point to the nearest annotated particle",
     "train_model": "fit the network to labelled subvolumes",
+    "join_models": "one model of several networks, whose predictions are averaged",
     "import_weights": "turn a published checkpoint into weights of this program",
     "score_points": "predicted distance of each point",
     "cluster_points": "particle positions by mean shift of well-scored points",

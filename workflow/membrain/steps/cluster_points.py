@@ -195,6 +195,7 @@ def run(args: argparse.Namespace) -> None:
     from ..clusters import ClusterTable
     from ..files import provenance
     from ..opposites import MAX_DEPTH_VOXEL
+    from ..spread import spreads_of
     from ..tables import PointTable, Status
 
     _check_numbers(args)
@@ -235,5 +236,6 @@ def run(args: argparse.Namespace) -> None:
         pixel_size=table.pixel_size,
         classes=classes,
         meta={"threshold": threshold, "provenance": made},
+        score_spread=spreads_of(table, found, thresholds, settings["bandwidth"]),
     ).write(args.output)
     status.write(args.status)

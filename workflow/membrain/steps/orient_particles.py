@@ -121,7 +121,7 @@ def _orient(table, clusters, index: int, radius: float, kind: str) -> list:
     from ..particles import ParticleTable
     from ..rotations import poses_from_axes, relion_angles
 
-    tables = []
+    tables, spreads = [], clusters.score_spread
     for side, side_name in enumerate(table.sides):
         rows = np.flatnonzero((clusters.membrane == index) & (clusters.side == side))
         if len(rows) == 0:
@@ -156,6 +156,7 @@ def _orient(table, clusters, index: int, radius: float, kind: str) -> list:
                 classes=np.array(
                     [clusters.classes[o][0] for o in clusters.output[rows]], dtype=object
                 ),
+                score_spread=None if spreads is None else spreads[rows],
             )
         )
     return tables

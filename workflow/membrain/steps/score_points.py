@@ -2,8 +2,9 @@
 
 Reads the boxes (.npy, by memory map) and points (.npz) of a batch, weights (.safetensors) and their
 card (.json beside it). Writes the points with a column of scores per output: predicted distance in
-working voxels, low is near a particle; and a column of angles where the network tells them. Weights
-that were made for other boxes are refused.
+working voxels, low is near a particle; and a column of angles where the network tells them. Of
+several networks in one file (an ensemble) the mean is written, and a column with the standard
+deviation over them. Weights that were made for other boxes are refused.
 
   step.py score_points --points boxes.npz --subvolumes boxes.npy --weights model.safetensors \\
       --output scores.npz --status status.tsv
@@ -46,21 +47,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--status", required=True, metavar="TSV", help="status of each membrane")
 
 
-def _score(args: argparse.Namespace, table, boxes, network, card, status) -> tuple:
-    """Return the rows of the membranes that went well and the predictions of each."""
+def _score(args: argparse.Namespace, table, boxes, networks, card, status) -> tuple:
+    """Return the rows of the membranes that went well, their predictions and the spread of these.
+
+    The mean and the standard deviation over the networks; no spread of a single one.
+    """
     import numpy as np
     import torch
 
     from ..augmentation import crop_boxes
     from ..devices import choose_device, set_up
-    from ..heads import n_columns, to_predictions
+    from ..heads import average_predictions, n_columns, to_predictions
     from ..scoring import compile_network, score_boxes
 
     device = choose_device(args.device)
     set_up(device, args.threads)
-    predict = compile_network(network, device, args.precision)
+    predicts = [compile_network(network, device, args.precision) for network in networks]
     kept, n_outputs = [np.empty(0, dtype=np.int64)], len(card.classes)
-    columns = [np.empty((0, n_columns(n_outputs, card.heads)), dtype=np.float32)]
+    n_all = n_columns(n_outputs, card.heads)
+    columns = [np.empty((len(networks), 0, n_all), dtype=np.float32)]
     for index, name in enumerate(table.membranes):
         with status.isolate(name):
             rows = np.flatnonzero(table.membrane == index)
@@ -70,12 +75,12 @@ def _score(args: argparse.Namespace, table, boxes, network, card, status) -> tup
             if len(rows):
                 how = (card.normalisation, device, args.batch_size, where)
                 mine = crop_boxes(mine, card.box_shape)  # boxes to train on are larger
-                columns.append(score_boxes(predict, mine, *how))
+                columns.append(np.stack([score_boxes(one, mine, *how) for one in predicts]))
                 kept.append(rows)
             status.record(name, len(rows))
-    everything = torch.from_numpy(np.concatenate(columns))
-    found = to_predictions(everything, n_outputs, card.target, card.cap)
-    return np.concatenate(kept), found, device
+    everything = torch.from_numpy(np.concatenate(columns, axis=1))
+    found = [to_predictions(part, n_outputs, card.target, card.cap) for part in everything]
+    return np.concatenate(kept), *average_predictions(found), device
 
 
 def _log_near(table, scores, thresholds) -> None:
@@ -94,18 +99,20 @@ def run(args: argparse.Namespace) -> None:
     from ..files import provenance
     from ..scoring import check_boxes
     from ..tables import PointTable, Status
-    from ..weights import read_weights
+    from ..weights import read_networks
 
     if args.batch_size < 0:
         raise InputError("--batch-size", found=args.batch_size, expected="0 or more")
     table = PointTable.read(args.points)
     boxes = open_boxes(args.subvolumes, len(table))
-    network, card = read_weights(args.weights)
+    networks, card = read_networks(args.weights)
     described = table.meta.get("subvolumes", {})
     check_boxes(card, described, args.subvolumes, boxes.shape[1:])
     status = Status(table.tomogram, "score_points")
-    rows, found, device = _score(args, table, boxes, network, card, status)
+    rows, found, spread, device = _score(args, table, boxes, networks, card, status)
     extra = {"scores": found.distances.numpy()}
+    if spread is not None:
+        extra["score_spread"] = spread.numpy()
     if found.angles is not None:
         extra["angles"] = found.angles.numpy()
     meta = {

@@ -1,7 +1,8 @@
 """Fit the network to labelled boxes.
 
 Reads the labelled points (.npz) and boxes (.npy) of the training batches, in the same order. Writes
-the weights (.safetensors) with their card (.json beside it) and the curves of the run. Without
+the weights (.safetensors) with their card (.json beside it), the curves of the run and what was
+predicted for held-out points. Without --output only the trials are made that need it. Without
 --validation parts of each membrane, cut off in space, validate first runs in turn, which give the
 threshold; a last run then learns from all points. With --checkpoint a run that was killed goes on
 where it was and ends with the same weights. The same seed, data and number of threads give the same
@@ -63,7 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if any")
     add("--seed", type=int, default=0, help="of first weights, order and augmentation")
-    add("--output", required=True, metavar="SAFETENSORS", help="weights; the card goes beside it")
+    add("--output", metavar="SAFETENSORS", help="weights; the card goes beside it")
+    add("--held-out", metavar="NPZ", help="predictions of the points that validate")
     add("--curves", metavar="CSV", help="losses of each epoch")
     add("--curves-png", metavar="PNG", help="picture of the losses")
     add(
@@ -96,6 +98,8 @@ def _check_numbers(args: argparse.Namespace) -> None:
     if args.freeze and not args.start_from:
         remedy = "give --start-from, random weights cannot be kept"
         problems.add("--freeze", found=args.freeze, expected=0, remedy=remedy)
+    if not args.output and not args.held_out:
+        problems.add("--output or --held-out", found="neither", expected="at least one")
     problems.raise_if_any("train_model: mistakes in the flags")
     if len(args.labels) != len(args.subvolumes):
         raise InputError(
@@ -151,7 +155,26 @@ def _options(args: argparse.Namespace, start):
         is_quiet=args.quiet or not sys.stderr.isatty(),
         start=start,
         events=EventLog(args.tensorboard) if args.tensorboard else None,
+        is_trial=not args.output,
     )
+
+
+def _write(args: argparse.Namespace, joined, recipe, found) -> None:
+    """Write what was asked for."""
+    from ..curves import draw_curves, write_curves
+    from ..held_out import hold
+    from ..weights import write_weights
+
+    if args.output:
+        write_weights(args.output, found.progress.best, _card(args, joined, recipe, found))
+    if args.held_out:
+        parts = "parts" if found.is_validation.any() else "nothing"
+        validated = "membranes" if args.validation else parts
+        hold(joined, found.predicted, args.near_voxel, validated).write(args.held_out)
+    if args.curves:
+        write_curves(args.curves, found.history)
+    if args.curves_png:
+        draw_curves(args.curves_png, found.history, found.progress.best_epoch)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -159,13 +182,11 @@ def run(args: argparse.Namespace) -> None:
     import numpy as np
 
     from ..boxes_file import open_boxes
-    from ..curves import draw_curves, write_curves
     from ..finetuning import check_start, read_start
     from ..fitting import fit
     from ..recipe_flags import recipe_of
     from ..tables import PointTable
     from ..training_data import Source, check_particles, join, split
-    from ..weights import write_weights
 
     _check_numbers(args)
     sources = []
@@ -184,16 +205,12 @@ def run(args: argparse.Namespace) -> None:
     options = _options(args, start)
     found = fit(joined, turns, recipe, options, is_cut_off=not args.validation)
     progress = found.progress
-    write_weights(args.output, progress.best, _card(args, joined, recipe, found))
-    if args.curves:
-        write_curves(args.curves, found.history)
-    if args.curves_png:
-        draw_curves(args.curves_png, found.history, progress.best_epoch)
+    _write(args, joined, recipe, found)
     if options.events:
         options.events.close()
     options.remove_checkpoints()
     log.info(
         "%s: epoch %d of %d kept, threshold %s",
-        *(args.output, progress.best_epoch, progress.epoch),
+        *(args.output or args.held_out, progress.best_epoch, progress.epoch),
         ", ".join(f"{threshold:.2f}" for threshold in found.thresholds),
     )
