@@ -1,14 +1,15 @@
 """Accuracy on semi-real tomograms: train on one annotated membrane, find particles on two others.
 
     python benchmarks/semireal.py --output /tmp/semireal --cores 2 [--levels easy medium raw]
-        [--seeds 11 12] [--config my.yaml] [--particle-map map.mrc]
+        [--seeds 11 12] [--config my.yaml] [--particle-map map.mrc] [--full-size]
 
 The data (`make_semireal.py` and what it reads) are real membranes with real particle positions,
 orientations and density maps in a simulated tomogram; a noise level and a seed make a set. For each
 set the script builds the tomogram, runs Snakemake with `model: train` on membrane T1S1M1 alone
 (split train; the two others have split test), reads results/evaluation/metrics.json and prints a
 table beside the figures of the published program. `--config` adds or changes options. Sets and
-results that are there already are not made again.
+results that are there already are not made again. `--full-size` uses the membranes' own masks of
+400 MB and a tomogram of that size, with the crop in its place.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from judging.full_size import build_full_set
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "../shared/data/thylakoid"
@@ -115,6 +117,7 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--config", type=Path, help="YAML with options that differ")
     parser.add_argument("--particle-map", type=Path, help="left out: the PSII map of the data")
+    parser.add_argument("--full-size", action="store_true", help="sets of 2.8 GB each")
     parser.add_argument("--results", default="results", help="name of the folder of results")
     args = parser.parse_args()
     if not (args.data / "make_semireal.py").is_file():
@@ -130,6 +133,9 @@ def main() -> None:
         for seed in args.seeds:
             folder = (args.output / f"{level}{seed}").resolve()
             build_set(args.data.resolve(), level, seed, folder)
+            if args.full_size:
+                cropped, folder = folder, folder.with_name(f"{folder.name}-full")
+                build_full_set(args.data.resolve(), cropped, folder)
             runs.append(figures_of(run_workflow(args, folder)))
         show(level, args.seeds, runs)
 
