@@ -85,6 +85,19 @@ def test_distance_to_clear_classes_alone_is_written_too(data, flags, n_clear):
     assert np.allclose(table.extra["clear_labels"][mine, 0], np.minimum(brute, 7), atol=1e-5)
 
 
+def test_distance_to_classes_of_no_output_is_written_too(data):
+    rows = ["class,x,y,z", "A,10,10,8", "B,20,20,8", "C,30,30,8", "UK,40,10,8"]
+    (data / "M1.csv").write_text("\n".join(rows) + "\n")
+    (data / "M2.csv").write_text("class,x,y,z\nA,20,20,22\n")
+    assert call(data, "--classes", '[["A"]]') == 0
+    table = PointTable.read(data / "labels.npz", needs=("labels", "others"))
+    mine = table.membrane == 0
+    known = np.array([[8, 20, 20], [8, 30, 30]])  # neither A nor what nobody could tell
+    brute = np.linalg.norm(table.points[mine][:, None] - known[None], axis=2).min(axis=1)
+    assert np.allclose(table.extra["others"][mine, 0], np.minimum(brute, 7), atol=1e-5)
+    assert (table.extra["others"][~mine] == 7).all()
+
+
 def test_classes_are_the_same_for_every_batch(data):
     """The classes come from all training rows of the sheet, not from the batch's membranes."""
     write_sheet(data, [("M1", "train", "M1.csv"), ("M2", "", ""), ("M3", "train", "M3.csv")])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from membrain.heads import n_columns, split_columns, to_predictions
+from membrain.heads import n_columns, others_of, split_columns, to_predictions
 
 
 def test_columns_are_distances_then_the_angles_of_each_output():
@@ -18,6 +18,21 @@ def test_without_head_there_are_no_angles():
     distances, angles = split_columns(torch.zeros(3, 2), 2)
     assert (distances.shape, angles) == ((3, 2), None)
     assert n_columns(2, ()) == 2
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+@pytest.mark.parametrize("heads", [(), ("angle",), ("others",), ("angle", "others")])
+def test_distance_to_others_is_the_last_column_where_there_is_that_head(n_outputs, heads):
+    n = n_columns(n_outputs, heads)
+    columns = torch.arange(float(n))[None]
+    distances, angles = split_columns(columns, n_outputs)
+    assert distances.tolist() == [list(range(n_outputs))]
+    assert (angles is not None) == ("angle" in heads)
+    others = others_of(columns, n_outputs)
+    assert (None if others is None else others.tolist()) == (
+        [[n - 1]] if "others" in heads else None
+    )
+    assert to_predictions(columns, n_outputs, "distance", 7.0).distances.shape == (1, n_outputs)
 
 
 def test_membership_becomes_a_distance():

@@ -37,6 +37,15 @@ def test_no_known_angle_adds_nothing():
     assert float(shown) == float(total) == 0
 
 
+@pytest.mark.parametrize("has_angles", [False, True])
+def test_distance_to_others_adds_its_own_loss(has_angles):
+    columns = torch.tensor([[1.0, *[0.0, 1.0] * has_angles, 5.0]])
+    angles = vector(90.0)[None] if has_angles else None
+    shown, total = losses_of(columns, torch.tensor([[1.0]]), angles, HEAD, torch.tensor([[3.0]]))
+    assert float(shown) == 0
+    assert float(total) == pytest.approx(1.5, abs=1e-6)  # smooth L1 of an error of two
+
+
 def test_membership_is_the_cross_entropy():
     recipe = Recipe(target="membership", cap=7.0)
     labels = torch.tensor([[0.0], [7.0]])  # a member and none

@@ -50,6 +50,19 @@ def test_batches_are_joined_in_order():
     assert np.allclose(joined.points[:80], joined.sources[0].table.points / 2)
 
 
+def test_others_are_learnt_where_any_are_near():
+    first, second = source("T1"), source("T2", seed=1)
+    assert join([first, second]).known_heads == []
+    second.table.extra["others"] = np.full((80, 1), 7.0, np.float32)
+    assert join([first, second]).known_heads == []
+    second.table.extra["others"][5] = 2.5
+    joined = join([first, second])
+    assert joined.known_heads == ["others"]
+    assert np.flatnonzero(joined.others[:, 0] < 7).tolist() == [85]
+    samples = to_samples(joined, np.arange(160) > 80, torch.device("cpu"))
+    assert samples.others[4].tolist() == [2.5]
+
+
 def test_points_without_label_are_left_out_with_a_warning(caplog):
     first = source()
     first.table.extra["labels"][40:] = np.nan

@@ -112,6 +112,32 @@ def test_learns_a_strength_that_boxes_show():
     assert errors.max() < 0.3  # the labels' mean deviation from their mean is 0.5
 
 
+def test_learns_the_distance_to_others_beside():
+    generator = torch.Generator().manual_seed(0)
+    strength = torch.rand((192, 2), generator=generator)
+    boxes = 0.05 * torch.rand((192, 6, 8, 8), generator=generator)
+    boxes[:, 2:4, 3:5, 3:5] += strength[:, :1, None, None]
+    boxes[:, 4:, 3:5, 3:5] += strength[:, 1:, None, None]
+    data = Samples(boxes, 3 - 2 * strength[:, :1], None, 3 - 2 * strength[:, 1:])
+    recipe = Recipe(
+        *("wide", 4, (6, 8, 8), (3, 3.5, 3.5)),
+        epochs=14,
+        batch_size=16,
+        learning_rate=5e-3,
+        normalisation="tomogram",
+        augmentation=Augmentation(noise=0.1),
+        precision="fp32",
+        heads=("others",),
+    )
+    torch.manual_seed(0)
+    network = build_network(recipe.network, 2, recipe.box_shape, recipe.width)
+    network.load_state_dict(train_network(network, data, None, recipe).best)
+    with torch.inference_mode():
+        found = network.eval()(boxes[:, None])
+    errors = (found - torch.cat([data.labels, data.others], dim=1)).abs().mean(0)
+    assert errors.max() < 0.3  # the labels' mean deviation from their mean is 0.5
+
+
 @pytest.mark.parametrize(("name", "width"), [("membrain", 64), ("wide", 0)])
 def test_width_that_a_network_cannot_have_is_refused(name, width):
     with pytest.raises(InputError, match=f"width of network '{name}'; found {width}; expected"):

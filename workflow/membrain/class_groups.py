@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from .errors import InputError
 
@@ -36,6 +36,14 @@ def parse_classes(text: str | None) -> list[list[str]] | None:
     if repeated:
         raise InputError(f"classes: '{repeated[0]}' stands twice", found=text)
     return groups
+
+
+def other_classes(
+    names: Iterable[str], groups: Sequence[Sequence[str]], ambiguous: Container[str]
+) -> list[str]:
+    """Return the names that are in no group and not ambiguous (lower case), sorted."""
+    known = {name.lower() for group in groups for name in group}
+    return sorted({n for n in names if n.lower() not in known and n.lower() not in ambiguous})
 
 
 def resolve_classes(

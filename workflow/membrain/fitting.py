@@ -118,6 +118,12 @@ class Fit:
         return None if None in losses else float(np.mean(losses))
 
 
+def _bias_of(labels: np.ndarray, recipe: Recipe) -> torch.Tensor:
+    """Return what the last layer adds, (m,), so that labels (n, m) are met on the mean."""
+    mean = torch.from_numpy(labels.mean(axis=0))
+    return torch.logit(1 - mean / recipe.cap, eps=1e-3) if recipe.target == "membership" else mean
+
+
 def _first_network(
     joined: Joined, is_training: np.ndarray, recipe: Recipe, start: Start | None
 ) -> nn.Module:
@@ -129,12 +135,11 @@ def _first_network(
     n_outputs = joined.labels.shape[1]
     columns = n_columns(n_outputs, recipe.heads)
     network = build_network(recipe.network, columns, recipe.box_shape, recipe.width)
-    mean = torch.from_numpy(joined.labels[is_training].mean(axis=0))
-    if recipe.target == "membership":
-        mean = torch.logit(1 - mean / recipe.cap, eps=1e-3)
     with torch.no_grad():
         network.head.bias.zero_()
-        network.head.bias[:n_outputs] = mean
+        network.head.bias[:n_outputs] = _bias_of(joined.labels[is_training], recipe)
+        if "others" in recipe.heads:
+            network.head.bias[-1] = _bias_of(joined.others[is_training], recipe)[0]
     if start:
         begin_with(network, start, recipe, joined.meta["classes"])
     freeze(network, recipe.freeze)

@@ -2,8 +2,12 @@
 
 ::
 
-    distances, one per output | cos, sin of output 1 | cos, sin of output 2 | ...
-                              |<------------ with the angle head ------------>|
+    distances, one per output | cos, sin of output 1 | cos, sin of output 2 | ... | distance
+                              |<--------------- head "angle" --------------->     | "others" |
+
+The head "others" learns the distance to annotated particles of the classes that are in no output.
+It is there for what the network learns with it: to tell them from those that are looked for. Nobody
+asks for its predictions.
 
 Membership is learnt as a probability p; it is told as the distance ``cap (1 - p)``, so that
 clustering takes either.
@@ -17,7 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-HEADS = ("angle",)
+HEADS = ("angle", "others")
 TARGETS = ("distance", "membership")
 
 
@@ -56,13 +60,20 @@ def average_predictions(parts: Sequence[Predictions]) -> tuple[Predictions, Tens
 
 def n_columns(n_outputs: int, heads: Sequence[str]) -> int:
     """Return how many numbers a network gives for a box."""
-    return n_outputs * (3 if "angle" in heads else 1)
+    return n_outputs * (3 if "angle" in heads else 1) + ("others" in heads)
 
 
 def split_columns(columns: Tensor, n_outputs: int) -> tuple[Tensor, Tensor | None]:
     """Return the distances (n, n_outputs) and the angle vectors (n, n_outputs, 2), if any."""
-    distances, rest = columns[:, :n_outputs], columns[:, n_outputs:]
-    return distances, rest.reshape(len(columns), n_outputs, 2) if rest.shape[1] else None
+    distances, rest = columns[:, :n_outputs], columns[:, n_outputs : 3 * n_outputs]
+    has_angles = rest.shape[1] == 2 * n_outputs
+    return distances, rest.reshape(len(columns), n_outputs, 2) if has_angles else None
+
+
+def others_of(columns: Tensor, n_outputs: int) -> Tensor | None:
+    """Return the distance (n, 1) to particles of no output, None without that head."""
+    has_others = columns.shape[1] - n_outputs in (1, 2 * n_outputs + 1)
+    return columns[:, -1:] if has_others else None
 
 
 def to_predictions(columns: Tensor, n_outputs: int, target: str, cap: float) -> Predictions:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from .heads import split_columns
+from .heads import others_of, split_columns
 from .recipes import Recipe
 
 HUBER_DELTA = 3.0  # working voxel: quadratic up to the usual threshold
@@ -18,12 +18,19 @@ LOSSES = {
     "mse": functional.mse_loss,
 }
 ANGLE_WEIGHT = 0.5
+OTHERS_WEIGHT = 1.0
 
 
 def losses_of(
-    columns: Tensor, labels: Tensor, angles: Tensor | None, recipe: Recipe
+    columns: Tensor,
+    labels: Tensor,
+    angles: Tensor | None,
+    recipe: Recipe,
+    others: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Return the loss of the distances, and that with half the squared error of angles added.
+    """Return the loss of the distances, and that with those of the other heads added.
+
+    Of angles it is half the squared error, of the distance to others the same as of distances.
 
     Parameters
     ----------
@@ -31,14 +38,18 @@ def losses_of(
     labels : (n, n_outputs) float tensor, working voxel
     angles : (n, n_outputs, 2) float tensor, zeros where not known, or None
     recipe : Recipe
+    others : (n, 1) float tensor, working voxel, or None: distance to particles of no output
     """
     distances, vectors = split_columns(columns, labels.shape[1])
-    loss = distance_loss(distances, labels, recipe)
-    if vectors is None or angles is None:
-        return loss, loss
-    is_known = is_angle_known(angles)
-    squares = (vectors - angles).square().sum(dim=2) * is_known
-    return loss, loss + ANGLE_WEIGHT * squares.sum() / is_known.sum().clamp(min=1)
+    shown = total = distance_loss(distances, labels, recipe)
+    if vectors is not None and angles is not None:
+        is_known = is_angle_known(angles)
+        squares = (vectors - angles).square().sum(dim=2) * is_known
+        total = total + ANGLE_WEIGHT * squares.sum() / is_known.sum().clamp(min=1)
+    found = others_of(columns, labels.shape[1])
+    if found is not None and others is not None:
+        total = total + OTHERS_WEIGHT * distance_loss(found, others, recipe)
+    return shown, total
 
 
 def distance_loss(distances: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .errors import InputError
@@ -77,7 +77,9 @@ def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
     add("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: the faster")
 
 
-def recipe_of(args: argparse.Namespace, meta: Mapping, has_angles: bool, start: str = "") -> Recipe:
+def recipe_of(
+    args: argparse.Namespace, meta: Mapping, heads: Sequence[str], start: str = ""
+) -> Recipe:
     """Return the recipe of a run, with the model's box inside the file's.
 
     Parameters
@@ -86,7 +88,7 @@ def recipe_of(args: argparse.Namespace, meta: Mapping, has_angles: bool, start: 
     meta : mapping
         Of the labelled points: ``cap``, ``target``, ``folds``, and under ``subvolumes`` what the
         extraction says of the boxes.
-    has_angles : bool, whether the angle of any particle is known
+    heads : sequence of str, those that there is something to learn for; network wide has them
     start : str, checksum of the weights to begin with, if any
 
     Raises
@@ -124,7 +126,7 @@ def recipe_of(args: argparse.Namespace, meta: Mapping, has_angles: bool, start: 
         keep=args.keep,
         patience=args.patience,
         seed=args.seed,
-        heads=("angle",) if has_angles and args.network == "wide" else (),
+        heads=tuple(heads) if args.network == "wide" else (),
         folds=tuple(meta.get("folds", ())),
         target=meta.get("target", "distance"),
         cap=meta["cap"],

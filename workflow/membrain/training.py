@@ -37,17 +37,19 @@ NOT_VALIDATED = {"validation_loss": None, "validation_angle_degree": None}
 class Samples:
     """Boxes (n, K, H, W), their labels (n, n_outputs) and angles (n, n_outputs, 2), on one device.
 
-    Angles are zeros where they are not known; None without angle head.
+    Angles are zeros where they are not known; None without angle head. Others (n, 1) are distances
+    to particles of no output; None without that head.
     """
 
     boxes: Tensor
     labels: Tensor
     angles: Tensor | None = None
+    others: Tensor | None = None
 
     @property
     def tensors(self) -> list[Tensor]:
         """All that there is."""
-        return [t for t in (self.boxes, self.labels, self.angles) if t is not None]
+        return [t for t in (self.boxes, self.labels, self.angles, self.others) if t is not None]
 
     @property
     def n_outputs(self) -> int:
@@ -183,7 +185,8 @@ def _train_epoch(
             group["lr"] = one_cycle(part, recipe.learning_rate)
         with _autocast(device, recipe):
             found = network(normalise_boxes(boxes[:, None], recipe.normalisation))
-        shown, loss = losses_of(found.float(), samples.labels[rows], angles, recipe)
+        others = None if samples.others is None else samples.others[rows]
+        shown, loss = losses_of(found.float(), samples.labels[rows], angles, recipe, others)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -41,6 +41,7 @@ class Joined:
     labels : (n, n_outputs) float32, working voxel
     clear_labels : (n, n_outputs) float32, working voxel: to particles of clear class alone
     angles : (n, n_outputs, 2) float32, zeros where not known, see `angle_labels`
+    others : (n, 1) float32, working voxel: to particles of classes in no output; the cap where none
     points : (n, 3) float64, zyx, working voxel of their own tomogram
     membrane : (n,) int, row of `names`
     side : (n,) int
@@ -52,6 +53,7 @@ class Joined:
     labels: np.ndarray
     clear_labels: np.ndarray
     angles: np.ndarray
+    others: np.ndarray
     points: np.ndarray
     membrane: np.ndarray
     side: np.ndarray
@@ -66,6 +68,12 @@ class Joined:
     def meta(self) -> dict:
         """Meta entry of the first source."""
         return self.sources[0].table.meta
+
+    @property
+    def known_heads(self) -> list[str]:
+        """Heads that there is something to learn for, see `heads`."""
+        has_others = bool((self.others < float(self.meta["cap"])).any())
+        return ["angle"] * bool(self.angles.any()) + ["others"] * has_others
 
 
 def _shared(table: PointTable) -> dict:
@@ -116,6 +124,7 @@ def join(sources: Sequence[Source]) -> Joined:
             "training: no labelled point",
             remedy="see the status of label_points for what is wrong with the annotations",
         )
+    cap = float(expected["cap"])
     extras = [s.table.select(r).extra for s, r in zip(sources, rows, strict=True)]
     return Joined(
         sources,
@@ -123,6 +132,7 @@ def join(sources: Sequence[Source]) -> Joined:
         np.concatenate([extra["labels"] for extra in extras]),
         np.concatenate([extra.get("clear_labels", extra["labels"]) for extra in extras]),
         np.concatenate([extra.get("angles", _no_angles(extra["labels"])) for extra in extras]),
+        np.concatenate([extra.get("others", _no_others(extra["labels"], cap)) for extra in extras]),
         np.concatenate(points),
         np.concatenate(membrane),
         np.concatenate(side),
@@ -132,6 +142,10 @@ def join(sources: Sequence[Source]) -> Joined:
 
 def _no_angles(labels: np.ndarray) -> np.ndarray:
     return np.zeros((*labels.shape, 2), dtype=np.float32)
+
+
+def _no_others(labels: np.ndarray, cap: float) -> np.ndarray:
+    return np.full((len(labels), 1), cap, dtype=np.float32)
 
 
 def split(
@@ -219,5 +233,5 @@ def to_samples(joined: Joined, is_chosen: np.ndarray, device: torch.device) -> S
                 )
             boxes[done : done + len(block)] = torch.from_numpy(block)
             done += len(block)
-    labels, angles = (torch.from_numpy(a[is_chosen]) for a in (joined.labels, joined.angles))
-    return Samples(boxes.to(device), labels.to(device), angles.to(device))
+    told = (joined.labels, joined.angles, joined.others)
+    return Samples(boxes.to(device), *(torch.from_numpy(a[is_chosen]).to(device) for a in told))

@@ -3,9 +3,10 @@
 Reads the points of a batch and the annotations that the sheet of membranes names. Writes the points
 with a column of labels per output: distance in working voxels, at most the cap; with --target
 membership 0 up to --membership-voxel and the cap beyond. A column of angles tells how the nearest
-particle's x axis lies in the point's box. Points of a membrane that fails stay and get no label
-(NaN). Without --classes one output is made for each class with at least 10 annotations among all
-rows of the sheet with split 'train', so that every batch gets the same outputs.
+particle's x axis lies in the point's box, another one the distance to the nearest particle of the
+classes that are in no output, ambiguous ones aside. Points of a membrane that fails stay and get no
+label (NaN). Without --classes one output is made for each class with at least 10 annotations among
+all rows of the sheet with split 'train', so that every batch gets the same outputs.
 
 A membrane whose annotations lie far from it, on its other side or all in one corner fails; the
 message says which factor, axes or offset would make them fit.
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _label(args: argparse.Namespace, table, how, info: dict, status) -> dict:
-    """Return the columns of labels, to all and to clear classes alone, and of angles.
+    """Return the columns of labels, to all and to clear classes alone, of angles and of others.
 
     Labels are NaN where a membrane failed.
     """
@@ -60,6 +61,7 @@ def _label(args: argparse.Namespace, table, how, info: dict, status) -> dict:
     import numpy as np
 
     from ..agreement import Place
+    from ..class_groups import other_classes
     from ..labels import label_with_remarks
     from ..sheets import select_membranes
     from ..training_annotations import read_by_name
@@ -74,6 +76,7 @@ def _label(args: argparse.Namespace, table, how, info: dict, status) -> dict:
     groups = [[n for n in group if n.lower() not in optional] for group in how.classes]
     how_clear = replace(how, classes=groups)
     angles = np.zeros((*labels.shape, 2), dtype=np.float32)
+    others = np.full((len(table), 1), how.cap, dtype=np.float32)
     for index, name in enumerate(table.membranes):
         with status.isolate(name):
             mine = np.flatnonzero(table.membrane == index)
@@ -82,6 +85,10 @@ def _label(args: argparse.Namespace, table, how, info: dict, status) -> dict:
             found = label_with_remarks(place, annotations, how)
             labels[mine], angles[mine] = found.distances, found.angles
             clear[mine] = label_with_remarks(place, annotations, how_clear).distances
+            rest = other_classes(annotations.classes, how.classes, optional)
+            if rest:
+                how_rest = replace(how, classes=[rest])
+                others[mine] = label_with_remarks(place, annotations, how_rest).distances
             near = (labels[mine] < args.cap_voxel).any(axis=1).mean() if len(mine) else 0.0
             log.info(
                 "%s: %d annotations, %d points, %.0f %% of them nearer than the cap",
@@ -91,7 +98,7 @@ def _label(args: argparse.Namespace, table, how, info: dict, status) -> dict:
                 log.warning("%s: %s", place.where, remark)
             message = "; ".join(found.remarks) if len(annotations) else "no annotated particle"
             status.record(name, len(mine), message)
-    return {"labels": labels, "clear_labels": clear, "angles": angles}
+    return {"labels": labels, "clear_labels": clear, "angles": angles, "others": others}
 
 
 def run(args: argparse.Namespace) -> None:

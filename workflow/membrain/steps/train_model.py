@@ -196,7 +196,7 @@ def run(args: argparse.Namespace) -> None:
     joined = join(sources)
     start = read_start(args.start_from) if args.start_from else None
     checksum = start.card.sha256 if start else ""
-    recipe = recipe_of(args, joined.meta, bool(joined.angles.any()), checksum)
+    recipe = recipe_of(args, joined.meta, joined.known_heads, checksum)
     turns = split(joined, args.validation, args.validation_fraction, recipe.box_shape)
     check_particles(joined, turns[0][0] if args.validation else np.ones(len(joined.labels), bool))
     if start:
