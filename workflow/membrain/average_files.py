@@ -13,7 +13,8 @@ from .average_figures import draw_average, draw_correlations
 from .average_groups import Groups
 from .averages import Sums, averages_of
 from .class_options import ANY_CLASS
-from .files import write_json, write_table
+from .errors import InputError
+from .files import read_table, write_json, write_table
 from .shell_correlation import resolution, shell_correlation
 from .turns import average_turns
 from .volumes import write_volume
@@ -147,3 +148,30 @@ def _write_curves(folder: Path, curves: Mapping, box: int, pixel_size: float) ->
             name if kind != "class" else f"class {name}": c for (kind, name), c in curves.items()
         }
         draw_correlations(folder / "fsc.png", named, box, pixel_size)
+
+
+def class_averages(folder: str | Path) -> dict[str, Path]:
+    """Return the file of each class's average (lower case) in a folder of `write_averages`.
+
+    Classes without an averaged particle are left out.
+
+    Raises
+    ------
+    InputError
+        When the folder holds no table of averages.
+    """
+    table = Path(folder) / "averages.csv"
+    columns, rows = read_table(table, delimiter=",")
+    missing = [name for name in ("kind", "name", "file") if name not in columns]
+    if missing:
+        raise InputError(
+            f"{table}: not the table of averages",
+            found=f"columns {', '.join(columns)}",
+            expected=f"also {', '.join(missing)}",
+            remedy="run average_subvolumes",
+        )
+    return {
+        row["name"].lower(): table.parent / row["file"]
+        for row in rows
+        if row["kind"] == "class" and row["file"]
+    }

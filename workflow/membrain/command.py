@@ -22,7 +22,7 @@ THREAD_VARIABLES = (
     "NUMBA_NUM_THREADS",
 )
 OUTPUTS = {"output", "output_points", "output_subvolumes", "status", "checkpoint", "curves"}
-OUTPUTS |= {"curves_png", "csv", "star", "import_list", "metrics", "membranes"}
+OUTPUTS |= {"matches", "curves_png", "csv", "star", "import_list", "metrics", "membranes"}
 MAX_THREADS = 1024
 MORE = "give the job more memory, or fewer membranes (config: membranes_per_job)"
 

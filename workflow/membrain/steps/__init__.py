@@ -13,6 +13,8 @@ VERBS = {
     "score_points": "predicted distance of each point",
     "cluster_points": "particle positions by mean shift of well-scored points",
     "orient_particles": "normal, in-plane axis and Euler angles of each particle",
+    "gather_annotations": "annotated particles of the training membranes in one table",
+    "refine_angles": "in-plane angles by correlation with a map or an average",
     "export_particles": "particles.csv, RELION 5 STAR files and VTP for ParaView",
     "evaluate_particles": "precision, recall, F1 and angle errors against annotations",
     "average_subvolumes": "averages of boxes around particles, as a check on picks",

@@ -14,7 +14,6 @@ values are turned round.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import logging
 
 log = logging.getLogger(__name__)
@@ -98,34 +97,6 @@ def _check_same_tomogram(args: argparse.Namespace, table, info: dict, volume) ->
                 found=f"{list(shape)} (z, y, x)",
                 expected=list(table.shape),
             )
-
-
-@contextlib.contextmanager
-def _readable(path: str, output: str):
-    """Yield the header of a tomogram; one packed by gzip is unpacked beside the output first."""
-    import gzip
-    import shutil
-    import zlib
-    from pathlib import Path
-
-    from .. import volumes
-    from ..errors import InputError
-    from ..scratch import scratch_path
-
-    volume = volumes.read_header(path)
-    if not volume.is_compressed:
-        yield volume
-        return
-    with scratch_path(Path(output).with_suffix(".mrc")) as unpacked:
-        log.info("%s: unpacked for the time of this step", path)
-        try:
-            with gzip.open(path, "rb") as source, open(unpacked, "wb") as target:
-                shutil.copyfileobj(source, target, 1 << 20)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise InputError(
-                f"{path}: damaged", found=error, remedy="copy the file again"
-            ) from None
-        yield volumes.read_header(unpacked)
 
 
 def _rows_to_cut(args: argparse.Namespace, table, grid, status) -> dict:
@@ -215,12 +186,13 @@ def run(args: argparse.Namespace) -> None:
     from ..files import provenance
     from ..infos import read_info
     from ..tables import PointTable, Status
+    from ..unpacking import readable
 
     _check_numbers(args)
     table = PointTable.read(args.points)
     info = read_info(args.info, needs=("mean", "std", "grey"))
     status = Status(table.tomogram, "extract_subvolumes")
-    with _readable(args.path, args.output_subvolumes) as volume:
+    with readable(args.path, args.output_subvolumes) as volume:
         _check_same_tomogram(args, table, info, volume)
         rows, described = _cut(args, table, info, volume, status)
     names = (
