@@ -16,6 +16,8 @@
 #                    |
 #             orient_particles      normal, in-plane axis, Euler angles       per batch
 #                    |
+#              refine_angles        by a map or an average, when asked        per batch
+#                    |
 #             export_particles      CSV, RELION 5 STAR, VTP                   per tomogram, all
 #                    |
 #            evaluate_particles     against annotations                       data set
@@ -30,11 +32,13 @@ min_version("9.0")
 
 include: "workflow/rules/configuration.smk"
 include: "workflow/rules/common.smk"
+include: "workflow/rules/templates.smk"
 include: "workflow/rules/points.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/ensemble.smk"
 include: "workflow/rules/scoring.smk"
 include: "workflow/rules/particles.smk"
+include: "workflow/rules/angles.smk"
 include: "workflow/rules/averages.smk"
 include: "workflow/rules/pick_lists.smk"
 include: "workflow/rules/comparison.smk"

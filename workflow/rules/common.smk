@@ -18,6 +18,7 @@ STATUS_STEPS = (
     "score_points",
     "cluster_points",
     "orient_particles",
+    *(["refine_angles"] if OPTIONS["refine_angles"]["template"] else []),
 )
 
 # the interpreter that runs Snakemake has the packages, unless conda environments bring their own

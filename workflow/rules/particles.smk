@@ -57,7 +57,7 @@ rule orient_particles:
 rule export_heatmaps:
     """Scored points and particles of one tomogram for ParaView."""
     input:
-        particles=lambda w: per_batch("orient_particles/{tomogram}/{batch}.tsv", w.tomogram),
+        particles=lambda w: particle_tables(w.tomogram),
         scores=lambda w: per_batch("score_points/{tomogram}/{batch}.npz", w.tomogram),
         info=rules.inspect_tomogram.output.info,
     output:
@@ -81,7 +81,7 @@ rule export_heatmaps:
 rule export_particles:
     """All particles in one table and one STAR file, and a STAR file of each tomogram."""
     input:
-        particles=per_batch("orient_particles/{tomogram}/{batch}.tsv"),
+        particles=particle_tables(),
         infos=per_tomogram("inspect_tomogram/{tomogram}.json"),
     output:
         csv=RESULTS / "particles.csv",
