@@ -152,6 +152,15 @@ def test_evidence_decides_where_the_density_does_not():
     assert np.median(errors(found.turn, truth)) < 3  # not folded: the two-fold pose is told
 
 
+def test_far_shifts_are_less_likely():
+    source, poses, _ = scene(ODD, noise=0.05)
+    moved = poses[0] + 1.5 * matrices_of(*poses[1:])[:, ::-1, 0]
+    search = replace(SEARCH, symmetry=1)
+    placement = place_template(source, template(ODD), poses, search, "high")
+    found = find_turns(source, placement, (moved, *poses[1:]), search, position=0.02)
+    np.testing.assert_array_equal(found.shift, 0)
+
+
 def test_shift_tells_where_the_particle_lies():
     source, poses, _ = scene(ODD, noise=0.05)
     matrices = matrices_of(*poses[1:])

@@ -293,3 +293,39 @@ def test_a_list_of_weights_is_scored_as_one_model(tmp_path):
     assert "config key 'model': none.safetensors not found" in done.stderr
     done = _dry_run(tmp_path, _options(model=[]))
     assert "key 'model'; found []; expected at least 1 entries" in done.stderr
+
+
+def test_template_puts_the_refinement_before_the_export(tmp_path):
+    done = _dry_run(tmp_path, _options(refine_angles={"template": "average"}))
+    text = done.stdout + done.stderr
+    assert done.returncode == 0, text
+    for step in ("gather_annotations", "average_annotations", "refine_angles"):
+        assert f"rule {step}:" in text, step
+    without = _dry_run(tmp_path, _options())
+    assert "rule refine_angles:" not in without.stdout + without.stderr
+
+
+def test_template_map_without_a_map_is_refused(tmp_path):
+    done = _dry_run(tmp_path, _options(refine_angles={"template": "map"}))
+    assert done.returncode == 2
+    assert "'refine_angles.template': 'map' without a map" in done.stdout + done.stderr
+
+
+def test_template_average_without_annotations_is_refused(tmp_path):
+    sheet = tmp_path / "membranes.tsv"
+    rows = (DATA / "membranes.tsv").read_text().splitlines()
+    columns = rows[0].split("\t")
+    place = columns.index("split")
+    cells = [row.split("\t") for row in rows[1:]]
+    for row in cells:
+        row[place] = ""
+    options = _options(refine_angles={"template": "average"}, model="pretrained")
+    for name in columns:
+        if name in ("mask", "annotations", "mesh"):
+            for row in cells:
+                path = row[columns.index(name)]
+                row[columns.index(name)] = path and str((DATA / path).resolve())
+    sheet.write_text("\n".join(["\t".join(r) for r in [columns, *cells]]) + "\n")
+    done = _dry_run(tmp_path, {**options, "membranes": str(sheet)})
+    assert done.returncode == 2
+    assert "'average' without annotated particles" in done.stdout + done.stderr
