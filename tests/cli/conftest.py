@@ -7,8 +7,10 @@ import pytest
 from membrain import command
 
 
-@pytest.fixture(autouse=True)
-def _numba_keeps_its_threads(monkeypatch):
-    # a variable that differs from what numba began with stops the first function it compiles
+@pytest.fixture(autouse=True, scope="module")  # before the modules' own fixtures, which run steps
+def _numba_keeps_its_threads():
+    # a variable that differs from what numba began with stops the next function it compiles
     kept = tuple(name for name in command.THREAD_VARIABLES if name != "NUMBA_NUM_THREADS")
-    monkeypatch.setattr(command, "THREAD_VARIABLES", kept)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "THREAD_VARIABLES", kept)
+        yield
