@@ -16,7 +16,7 @@
 #                    |
 #             orient_particles      normal, in-plane axis, Euler angles       per batch
 #                    |
-#              refine_angles        by a map or an average, when asked        per batch
+#              refine_angles        by a map or an average, where there is    per batch
 #                    |
 #             export_particles      CSV, RELION 5 STAR, VTP                   per tomogram, all
 #                    |

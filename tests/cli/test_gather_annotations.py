@@ -44,6 +44,26 @@ def test_particles_of_training_membranes_alone_are_gathered(tmp_path):
     np.testing.assert_allclose(found.normals, [[1, 0, 0]], atol=1e-6)
 
 
+def test_particles_without_in_plane_angles_are_left_out(tmp_path):
+    rows = [("T1", "A", "low.mrc", "train", "known.csv"), ("T1", "B", "high.mrc", "train", "b.csv")]
+    prepare(tmp_path, rows)
+    (tmp_path / "b.csv").write_text("class,x,y,z\nPSII,20,21,21\n")
+    assert run(tmp_path) == 0
+    assert list(read_particles(tmp_path / "out.csv").membrane) == ["A", "A"]
+
+
+def test_file_that_cannot_be_used_is_left_out(tmp_path, caplog):
+    rows = [("T1", "A", "low.mrc", "train", "known.csv"), ("T1", "B", "high.mrc", "train", "b.csv")]
+    prepare(tmp_path, rows)
+    (tmp_path / "b.csv").write_text("nothing,here\n1,2\n")
+    assert run(tmp_path) == 0
+    assert list(read_particles(tmp_path / "out.csv").membrane) == ["A", "A"]
+    assert "left out: " in caplog.text
+    (tmp_path / "known.csv").write_text("nothing,here\n1,2\n")
+    assert run(tmp_path) == 0
+    assert len(read_particles(tmp_path / "out.csv")) == 0
+
+
 def test_no_training_membrane_is_told(tmp_path, capsys):
     prepare(tmp_path, [("T1", "A", "low.mrc", "test", "known.csv")])
     assert run(tmp_path) == 2

@@ -137,12 +137,10 @@ def test_classes_without_template_or_round_stay_as_they_are(scene, tmp_path):
     np.testing.assert_array_equal(read_particles(files["output"]).axes[1::2], particles.axes[1::2])
 
 
-def test_average_of_annotated_particles_serves_as_template(scene, tmp_path):
-    folder, _, particles, truth = scene
-    lines = ["class,x,y,z,rot,tilt,psi"]
-    for p, angle in zip(particles.angstrom / 10, truth, strict=True):
-        lines.append(f"PSII,{p[2]},{p[1]},{p[0]},{-np.degrees(angle)},0,0")
-    (tmp_path / "known.csv").write_text("\n".join(lines) + "\n")
+def average(scene, tmp_path, known):
+    """Average the annotated particles of a file's lines; return the folder of averages."""
+    folder = scene[0]
+    (tmp_path / "known.csv").write_text("\n".join(known) + "\n")
     mask = np.zeros(SHAPE, np.int8)
     mask[23:25, 8:100, 8:106] = 1
     write_volume(tmp_path / "mask.mrc", mask, 10.0)
@@ -160,9 +158,42 @@ def test_average_of_annotated_particles_serves_as_template(scene, tmp_path):
     assert (
         main(["average_subvolumes", *common, *averaged, "--output-dir", str(tmp_path / "b")]) == 0
     )
-    code, files = run(scene, tmp_path, "--averages", str(tmp_path / "b"))
+    return str(tmp_path / "b")
+
+
+def annotated(particles, truth):
+    lines = ["class,x,y,z,rot,tilt,psi"]
+    for p, angle in zip(particles.angstrom / 10, truth, strict=True):
+        lines.append(f"PSII,{p[2]},{p[1]},{p[0]},{-np.degrees(angle)},0,0")
+    return lines
+
+
+def test_average_of_annotated_particles_serves_as_template(scene, tmp_path):
+    folder = average(scene, tmp_path, annotated(*scene[2:]))
+    code, files = run(scene, tmp_path, "--averages", folder, "--optional")
     assert code == 0
-    assert off(angles_of(read_particles(files["output"])), truth).max() < 3
+    assert off(angles_of(read_particles(files["output"])), scene[3]).max() < 3
+
+
+@pytest.mark.parametrize("kind", ["few", "without angles", "all with one angle"])
+def test_without_an_average_of_enough_particles_angles_stay(scene, tmp_path, capsys, kind):
+    known = annotated(*scene[2:])
+    if kind == "few":
+        known = known[:5]
+    elif kind == "without angles":
+        known = [",".join(line.split(",")[:4]) for line in known]
+    else:
+        known = annotated(scene[2], 0 * scene[3])
+    folder = average(scene, tmp_path, known)
+    code, files = run(scene, tmp_path, "--averages", folder, "--min-particles", "5", "--optional")
+    assert code == 0
+    assert files["output"].read_bytes() == (scene[0] / "particles.tsv").read_bytes()
+    assert len(files["matches"].read_text().splitlines()) == 1
+    assert [row["n"] for row in read_status(files["status"])] == [str(len(scene[2])), "0"]
+    files["output"].unlink()
+    assert run(scene, tmp_path, "--averages", folder, "--min-particles", "5")[0] == 2
+    assert "no class with an average of 5 particles" in capsys.readouterr().err
+    assert not files["output"].exists()
 
 
 def test_angle_head_decides_when_its_weight_is_large(scene, tmp_path):
@@ -198,6 +229,7 @@ def test_no_particle_gives_an_empty_table(scene, tmp_path):
         (("--symmetry", "2"), "give one of --map and --averages"),
         (("--map", "M", "--radius-voxel", "0"), "--radius-voxel; found 0.0; expected above 0"),
         (("--map", "M", "--head-weight", "-1"), "--head-weight; found -1.0; expected 0 or more"),
+        (("--map", "M", "--min-particles", "-1"), "--min-particles; found -1; expected 0 or more"),
         (("--map", "M", "--symmetry", "1.5"), "--symmetry; found 1.5; expected a whole number"),
         (("--map", "no.mrc"), "no.mrc"),
     ],
@@ -228,3 +260,9 @@ def test_folder_without_averages_is_told(scene, tmp_path, capsys):
     write_table(tmp_path / "averages.csv", ("a", "b"), [], delimiter=",")
     assert run(scene, tmp_path, "--averages", str(tmp_path))[0] == 2
     assert "not the table of averages" in capsys.readouterr().err
+    rows = [("class", "PSII", "many", "class_PSII.mrc")]
+    columns = ("kind", "name", "n_averaged", "file")
+    write_table(tmp_path / "averages.csv", columns, rows, delimiter=",")
+    assert run(scene, tmp_path, "--averages", str(tmp_path))[0] == 2
+    message = "n_averaged of PSII; found 'many'; expected a whole number"
+    assert message in capsys.readouterr().err

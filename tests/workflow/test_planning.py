@@ -295,14 +295,54 @@ def test_a_list_of_weights_is_scored_as_one_model(tmp_path):
     assert "key 'model'; found []; expected at least 1 entries" in done.stderr
 
 
-def test_template_puts_the_refinement_before_the_export(tmp_path):
-    done = _dry_run(tmp_path, _options(refine_angles={"template": "average"}))
+AVERAGING = {"gather_annotations", "average_annotations"}
+
+
+def _without_split(folder):
+    """Return the path of the lint sheet with its column split emptied."""
+    columns, *rows = [r.split("\t") for r in (DATA / "membranes.tsv").read_text().splitlines()]
+    for row in rows:
+        row[columns.index("split")] = ""
+        for name in ("mask", "annotations"):
+            row[columns.index(name)] = str(DATA / row[columns.index(name)])
+    sheet = folder / "membranes.tsv"
+    sheet.write_text("\n".join("\t".join(row) for row in [columns, *rows]) + "\n")
+    return str(sheet)
+
+
+def _refining(done):
+    """Return the planned steps that in-plane angles are refined by, and the flags of the last."""
     text = done.stdout + done.stderr
     assert done.returncode == 0, text
-    for step in ("gather_annotations", "average_annotations", "refine_angles"):
-        assert f"rule {step}:" in text, step
-    without = _dry_run(tmp_path, _options())
-    assert "rule refine_angles:" not in without.stdout + without.stderr
+    steps = {step for step in (*AVERAGING, "refine_angles") if f"rule {step}:" in text}
+    lines = [line for line in text.splitlines() if "step refine_angles --particles" in line]
+    return steps, lines[0] if lines else ""
+
+
+def test_template_is_the_map_or_else_the_average_of_annotated_particles(tmp_path):
+    steps, line = _refining(_dry_run(tmp_path, _options(), "-p"))
+    assert steps == {"refine_angles", *AVERAGING}
+    assert "--averages results/average_annotations" in line
+    assert "--optional" in line
+    shape = {"map": str(DATA / "volume.mrc")}
+    steps, line = _refining(_dry_run(tmp_path, _options(label_points=shape), "-p"))
+    assert steps == {"refine_angles"}
+    assert f"--map {shape['map']}" in line
+    assert "--optional" not in line
+    given = {"model": "pretrained", "membranes": _without_split(tmp_path)}
+    assert _refining(_dry_run(tmp_path, _options(**given)))[0] == set()
+    done = _dry_run(tmp_path, _options(**given, label_points=shape))
+    assert _refining(done)[0] == {"refine_angles"}
+
+
+def test_template_that_is_named_is_taken(tmp_path):
+    options = {"label_points": {"map": str(DATA / "volume.mrc")}}
+    average = _options(refine_angles={"template": "average"}, **options)
+    steps, line = _refining(_dry_run(tmp_path, average, "-p"))
+    assert steps == {"refine_angles", *AVERAGING}
+    assert "--optional" not in line
+    none = _options(refine_angles={"template": "none"}, **options)
+    assert _refining(_dry_run(tmp_path, none))[0] == set()
 
 
 def test_template_map_without_a_map_is_refused(tmp_path):
@@ -312,20 +352,7 @@ def test_template_map_without_a_map_is_refused(tmp_path):
 
 
 def test_template_average_without_annotations_is_refused(tmp_path):
-    sheet = tmp_path / "membranes.tsv"
-    rows = (DATA / "membranes.tsv").read_text().splitlines()
-    columns = rows[0].split("\t")
-    place = columns.index("split")
-    cells = [row.split("\t") for row in rows[1:]]
-    for row in cells:
-        row[place] = ""
-    options = _options(refine_angles={"template": "average"}, model="pretrained")
-    for name in columns:
-        if name in ("mask", "annotations", "mesh"):
-            for row in cells:
-                path = row[columns.index(name)]
-                row[columns.index(name)] = path and str((DATA / path).resolve())
-    sheet.write_text("\n".join(["\t".join(r) for r in [columns, *cells]]) + "\n")
-    done = _dry_run(tmp_path, {**options, "membranes": str(sheet)})
+    given = {"model": "pretrained", "membranes": _without_split(tmp_path)}
+    done = _dry_run(tmp_path, _options(refine_angles={"template": "average"}, **given))
     assert done.returncode == 2
     assert "'average' without annotated particles" in done.stdout + done.stderr

@@ -150,19 +150,19 @@ def _write_curves(folder: Path, curves: Mapping, box: int, pixel_size: float) ->
         draw_correlations(folder / "fsc.png", named, box, pixel_size)
 
 
-def class_averages(folder: str | Path) -> dict[str, Path]:
+def class_averages(folder: str | Path, minimum: int = 1) -> dict[str, Path]:
     """Return the file of each class's average (lower case) in a folder of `write_averages`.
 
-    Classes without an averaged particle are left out.
+    Classes with fewer than `minimum` averaged particles are left out, which the log tells.
 
     Raises
     ------
     InputError
-        When the folder holds no table of averages.
+        When the folder holds no table of averages, or a number in it is none.
     """
     table = Path(folder) / "averages.csv"
     columns, rows = read_table(table, delimiter=",")
-    missing = [name for name in ("kind", "name", "file") if name not in columns]
+    missing = [name for name in ("kind", "name", "n_averaged", "file") if name not in columns]
     if missing:
         raise InputError(
             f"{table}: not the table of averages",
@@ -170,8 +170,17 @@ def class_averages(folder: str | Path) -> dict[str, Path]:
             expected=f"also {', '.join(missing)}",
             remedy="run average_subvolumes",
         )
-    return {
-        row["name"].lower(): table.parent / row["file"]
-        for row in rows
-        if row["kind"] == "class" and row["file"]
-    }
+    out = {}
+    for row in (row for row in rows if row["kind"] == "class"):
+        if not row["n_averaged"].isdecimal():
+            raise InputError(
+                f"{table}: n_averaged of {row['name']}",
+                found=repr(row["n_averaged"]),
+                expected="a whole number",
+            )
+        n = int(row["n_averaged"])
+        if row["file"] and n >= minimum:
+            out[row["name"].lower()] = table.parent / row["file"]
+        else:
+            log.info("class %s: average of %d particles left out", row["name"], n)
+    return out

@@ -18,7 +18,6 @@ STATUS_STEPS = (
     "score_points",
     "cluster_points",
     "orient_particles",
-    *(["refine_angles"] if OPTIONS["refine_angles"]["template"] else []),
 )
 
 # the interpreter that runs Snakemake has the packages, unless conda environments bring their own
@@ -192,7 +191,8 @@ def is_training(batch):
 
 def status_tables():
     """Return the status tables of every batch and step."""
-    tables = [f"{step}/{{tomogram}}/{{batch}}.status.tsv" for step in STATUS_STEPS]
+    steps = (*STATUS_STEPS, *(["refine_angles"] if refines() else []))
+    tables = [f"{step}/{{tomogram}}/{{batch}}.status.tsv" for step in steps]
     files = [file for table in tables for file in per_batch(table)]
     if TRAINING:
         files += per_batch("label_points/{tomogram}/{batch}.status.tsv", keep=is_training)

@@ -4,8 +4,11 @@
 def refines():
     """Return what angles are found by: None, map or average; stops where that cannot be."""
     template = settings("refine_angles")["template"]
+    has_map = bool(settings("label_points")["map"])
+    if template == "auto":
+        return "map" if has_map else "average" if training_rows() else None
     problem = None
-    if template == "map" and not settings("label_points")["map"]:
+    if template == "map" and not has_map:
         problem = InputError(
             "config key 'refine_angles.template': 'map' without a map",
             expected="a density map in label_points.map",
@@ -17,7 +20,7 @@ def refines():
         )
     if problem:
         stop(problem)
-    return template
+    return None if template == "none" else template
 
 
 def training_rows():
@@ -56,7 +59,9 @@ def refining_flags():
     else:
         source = flags(particle, ("map", "map_threshold", "map_axis"))
     own = flags({k: v for k, v in options.items() if k != "template"})
-    return " ".join([source, flags(particle, ("symmetry",)), own])
+    # annotations tell only when they are read whether they have angles
+    optional = flags({"optional": options["template"] == "auto" and refines() == "average"})
+    return " ".join(filter(None, [source, flags(particle, ("symmetry",)), own, optional]))
 
 
 def particle_tables(tomogram=None):

@@ -3,7 +3,7 @@
 Reads the sheet of membranes and the info files of its tomograms. Writes the particles that the
 rows with split 'train' annotate, as `average_subvolumes` takes them: position, class, pose. Where
 several membranes of a tomogram name one file, each particle goes to the nearest of them. Particles
-without angles have none in the table either.
+without in-plane angles and files that cannot be used are left out, which the log tells.
 
   step.py gather_annotations --sheet membranes.tsv --infos results/inspect_tomogram/*.json \\
       --output annotations.csv
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
 
     import numpy as np
 
-    from ..cases import annotations_by_membrane
+    from ..annotated_particles import have_angles, read_each_file
     from ..errors import InputError
     from ..infos import read_infos
     from ..particles import concatenate_particles
@@ -56,11 +56,13 @@ def run(args: argparse.Namespace) -> None:
             found=f"tomograms {', '.join(infos)}",
             remedy="annotate a membrane, or give a density map in place of averages",
         )
-    found = annotations_by_membrane(rows, infos, NEAR_WORKING_VOXEL, args.pixel_size_angstrom)
+    found = read_each_file(rows, infos, NEAR_WORKING_VOXEL, args.pixel_size_angstrom)
     tables = []
-    for tomogram, membrane in wanted:
+    for tomogram, membrane in (key for key in wanted if key in found):
         annotations = found[tomogram, membrane]
         table = as_particles(annotations, tomogram, infos[tomogram]["pixel_size_angstrom"])
-        tables.append(replace(table, membrane=np.full(len(table), membrane, dtype=object)))
-        log.info("%s/%s: %d annotated particles", tomogram, membrane, len(table))
+        table = replace(table, membrane=np.full(len(table), membrane, dtype=object))
+        tables.append(table.select(np.flatnonzero(have_angles(table))))
+        words = "%s/%s: %d annotated particles, %d with in-plane angles"
+        log.info(words, tomogram, membrane, len(table), len(tables[-1]))
     concatenate_particles(tables).write(args.output, delimiter=",")

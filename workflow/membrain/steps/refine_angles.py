@@ -32,6 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--info", required=True, metavar="JSON", help="from inspect_tomogram")
     add("--map", nargs="+", default=[], metavar="[CLASS=]MRC", help="density maps")
     add("--averages", metavar="DIR", help="averages by class, from average_subvolumes")
+    what = "particles of which an average is made, at least, to count"
+    add("--min-particles", type=int, default=10, metavar="N", help=what)
+    what = "without an average that counts, write the particles as they are; else it is an error"
+    add("--optional", action="store_true", help=what)
     what = "density from which a map counts; default: maximum / 4"
     add("--map-threshold", nargs="+", metavar="[CLASS=]D", help=what)
     add("--map-axis", choices=("x", "y", "z"), default="z", help="the maps' axis along the normal")
@@ -73,7 +77,7 @@ def _options(args: argparse.Namespace):
             raise InputError(
                 f"--{name.replace('_', '-')}", found=getattr(args, name), expected="above 0 to 100"
             )
-    for name in ("head_weight", "pixel_size_angstrom"):
+    for name in ("head_weight", "pixel_size_angstrom", "min_particles"):
         if not 0 <= getattr(args, name) < float("inf"):
             raise InputError(
                 f"--{name.replace('_', '-')}", found=getattr(args, name), expected="0 or more"
@@ -98,9 +102,16 @@ def _templates(args: argparse.Namespace, options, working_size: float) -> dict:
         raise InputError("give one of --map and --averages")
     reach = options.search.reach + 1
     if args.averages:
+        files = class_averages(args.averages, args.min_particles)
+        if not files and not args.optional:
+            raise InputError(
+                f"{args.averages}: no class with an average of {args.min_particles} particles",
+                expected="annotations with in-plane angles",
+                remedy="give a density map, or fewer particles (config: refine_angles)",
+            )
         return {
             name: read_template(path, working_size, reach, is_centred=True)
-            for name, path in class_averages(args.averages).items()
+            for name, path in files.items()
         }
     limits = numbers_by_class("--map-threshold", args.map_threshold or (), (1,))
     out = {}
@@ -163,12 +174,15 @@ def _refine(args: argparse.Namespace, table, particles, volume, info: dict) -> t
 
     options = _options(args)
     templates = _templates(args, options, args.pixel_size_angstrom or table.pixel_size)
-    source = _source(args, volume, table, info) if len(particles) else None
+    found_by = {
+        name: templates.get(name.lower(), templates.get(ANY_CLASS))
+        for name in sorted(set(particles.classes))
+    }
+    source = _source(args, volume, table, info) if any(found_by.values()) else None
     parts, order, rows = [], [np.empty(0, dtype=int)], []
-    for name in sorted(set(particles.classes)):
+    for name, template in found_by.items():
         mine = np.flatnonzero(particles.classes == name)
         part = particles.select(mine)
-        template = templates.get(name.lower(), templates.get(ANY_CLASS))
         if template is None or options.symmetry_of(name) == 0:
             why = "no template" if template is None else "round"
             log.info("class %s: %s, %d particles stay as they are", name, why, len(mine))
