@@ -250,7 +250,8 @@ def test_averages_are_made_when_asked_for(tmp_path):
     done = _dry_run(tmp_path, options, "--printshellcmds", "average")
     assert done.returncode == 0, done.stderr
     text = done.stdout + done.stderr
-    line = next(line for line in text.splitlines() if "step average_subvolumes" in line)
+    lines = [line for line in text.splitlines() if "step average_subvolumes" in line]
+    (line,) = [line for line in lines if "--output-dir results/average_subvolumes" in line]
     for flag in ("--lists both=both.csv ", "--box-voxel 20 ", "--symmetry PSII=2 "):
         assert flag in line
     assert "--particles results/particles.csv " in line
