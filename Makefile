@@ -12,7 +12,8 @@ PY := workflow tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-slow check check-messages format bench clean
+CONFIG ?= $(DEMO)/config.yaml
+.PHONY: help install demo plan test test-slow check check-messages format bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +34,9 @@ demo/data/simulation.json: $(DEMO)/simulation.yaml | $(INSTALLED)
 demo: demo/data/simulation.json ## simulate two tomograms, find their particles, compare with the truth
 	MEMBRAIN_NO_SUMMARY=1 $(BIN)/snakemake --configfile $(DEMO)/config.yaml --cores $(CORES)
 	@$(BIN)/python workflow/summary.py demo/results
+
+plan: $(INSTALLED) ## tell what a run of CONFIG=my.yaml will take, and what of it is done
+	$(BIN)/python workflow/plan.py --configfile $(CONFIG)
 
 test: $(INSTALLED) ## run the fast tests
 	$(BIN)/python -m pytest -q -n auto -m "not slow"

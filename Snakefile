@@ -43,6 +43,8 @@ include: "workflow/rules/averages.smk"
 include: "workflow/rules/pick_lists.smk"
 include: "workflow/rules/comparison.smk"
 include: "workflow/rules/summary.smk"
+include: "workflow/rules/events.smk"
+include: "workflow/rules/plan.smk"
 
 
 rule all:
