@@ -1,4 +1,4 @@
-"""A run told before it starts."""
+"""A run told before it starts, and while it goes on."""
 
 from __future__ import annotations
 
@@ -109,3 +109,12 @@ def test_plan_tells_what_is_done_and_why_the_rest_runs(tmp_path, config):
     row = read_table(tmp_path / "here/plan.tsv")[1][0]
     assert (row["jobs"], row["done"]) == ("1", "0")
     assert row["why"] == "options, sheet or code changed (1)"
+
+
+@pytest.mark.parametrize("quiet", [(), ("--quiet", "all")])
+def test_progress_is_told_on_the_screen_and_in_a_log(tmp_path, config, quiet):
+    done = _inspect(tmp_path, config, *quiet)
+    assert done.returncode == 0, done.stderr
+    log = (tmp_path / "my results/logs/progress.log").read_text()
+    assert log.splitlines()[-1].endswith(" 1 of 1 jobs")
+    assert ("progress: 1 of 1 jobs" in done.stderr) is not bool(quiet)

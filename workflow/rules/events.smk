@@ -1,6 +1,7 @@
-# In: what Snakemake tells of its jobs. Out: a record of them for plans.
+# In: what Snakemake tells of its jobs. Out: a record of them for plans; how far the run is.
 
 import job_events
+import progress
 from snakemake.logging import logger
 
 STEP_JOBS = {
@@ -37,3 +38,20 @@ def run_facts():
 if os.environ.get("MEMBRAIN_JOBS_FILE") and workflow.is_main_process:
     jobs_file = os.environ.get("MEMBRAIN_JOBS_FILE")
     logger.addHandler(job_events.JobRecorder(jobs_file, run_facts()))
+
+
+def is_quiet():
+    """Say whether Snakemake prints nothing of its jobs."""
+    quiet = workflow.output_settings.quiet or ()
+    return bool({"all", "rules", "progress"} & {str(word).lower().split(".")[-1] for word in quiet})
+
+
+if workflow.is_main_process and "MEMBRAIN_NO_PROGRESS" not in os.environ:
+    logger.addHandler(
+        progress.ProgressHandler(
+            lambda: progress.track_jobs(workflow.dag, BATCHES),
+            len(MEMBRANES),
+            RESULTS / "logs/progress.log",
+            is_quiet,
+        )
+    )
