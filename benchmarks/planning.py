@@ -1,10 +1,17 @@
 """Time to plan a large data set, and Snakemake's own share of a full run.
 
-    python benchmarks/planning.py [--skip-run] [--cores 1] [--membranes 72] [--folder DIR]
+    python benchmarks/planning.py [--skip-run] [--many-run] [--cores 1] [--membranes 72]
 
 Planning: 455 membranes in 9 tomograms, each its own (tiny) file, as the published method's largest
-set. Printed are the wall and processor time of `snakemake -n`, of reading and checking both
-sheets, and the number of jobs.
+set, and 3000 in 60. Printed are the wall and processor time of `snakemake -n`, of `plan`, of
+reading and checking both sheets, and the number of jobs. Processor time tells less of other work on
+the machine.
+
+Overhead of jobs alone (--idle-run): the 3000 membranes are run through a copy of the workflow whose
+steps do nothing but make their files; what is left is Snakemake's own.
+
+With --many-run the 455 membranes, which are small (40 x 40 voxels), are run through the whole
+workflow, and the plan made before is set beside what the run took.
 
 Overhead: the demo's two tomograms are simulated and the rows of its sheet repeated under other
 names until three tomograms hold 72 membranes of full size, then the whole workflow runs with the
@@ -21,22 +28,20 @@ With one core jobs follow each other and the union is the sum of all s.
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-import yaml
+from measuring.planning_data import make_full, make_many, read_sheet
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow"))
-N_TOMOGRAMS, N_MEMBRANES = 9, 455
-RUN_TOMOGRAMS = 3
+SETS = {"published": (9, 455, 5), "many": (60, 3000, 15)}  # tomograms, membranes, goal in s
 
 
 def show(name: str, value: str, goal: str = "-") -> None:
@@ -44,81 +49,9 @@ def show(name: str, value: str, goal: str = "-") -> None:
     print(f"{name:<56}{value:>12}   goal {goal}", flush=True)
 
 
-def write_volume(path: Path, values: np.ndarray) -> None:
-    """Write a small MRC file of 14 angstrom."""
-    import mrcfile
-
-    with mrcfile.new(path) as handle:
-        handle.set_data(values)
-        handle.voxel_size = 14.0
-
-
-def write_sheet(path: Path, rows: list[dict]) -> None:
-    """Write rows as a tab-separated sheet."""
-    with open(path, "w", encoding="utf-8", newline="") as handle:
-        writer = csv.DictWriter(handle, rows[0], delimiter="\t", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def read_sheet(path: Path) -> list[dict]:
-    """Return the rows of a tab-separated sheet."""
-    with open(path, encoding="utf-8", newline="") as handle:
-        return list(csv.DictReader((line for line in handle if line[0] != "#"), delimiter="\t"))
-
-
-def make_many(folder: Path) -> Path:
-    """Write the data set to plan: real numbers of files, each of 8 x 8 x 8 voxels."""
-    (folder / "masks").mkdir(parents=True)
-    mask = np.ones((8, 8, 8), np.int8)
-    tomograms, membranes = [], []
-    for i in range(N_TOMOGRAMS):
-        tomogram = f"T{i + 1}"
-        write_volume(folder / f"{tomogram}.mrc", np.random.default_rng(i).random((8, 8, 8), "f4"))
-        tomograms.append({"tomogram": tomogram, "path": f"{tomogram}.mrc"})
-        for j in range(i, N_MEMBRANES, N_TOMOGRAMS):
-            file = folder / "masks" / f"{tomogram}M{j:03d}.mrc"
-            write_volume(file, mask)
-            row = {"tomogram": tomogram, "membrane": f"M{j:03d}", "mask": f"masks/{file.name}"}
-            membranes.append(row)
-    write_sheet(folder / "tomograms.tsv", tomograms)
-    write_sheet(folder / "membranes.tsv", membranes)
-    return write_config(folder)
-
-
-def make_full(folder: Path, n_membranes: int) -> Path:
-    """Simulate the demo's data and repeat its rows; return the configuration."""
-    step = [sys.executable, str(ROOT / "workflow/step.py"), "simulate", "--quiet"]
-    recipe = ROOT / "resources/demo/simulation.yaml"
-    subprocess.run([*step, "--recipe", recipe, "--output-dir", folder], check=True)
-    volumes = read_sheet(folder / "tomograms.tsv")
-    rows = read_sheet(folder / "membranes.tsv")
-    tomograms, membranes = [], []
-    for i in range(RUN_TOMOGRAMS):
-        source = volumes[i % len(volumes)]
-        own = [row for row in rows if row["tomogram"] == source["tomogram"]]
-        tomograms.append({**source, "tomogram": f"T{i + 1}"})
-        for j in range(n_membranes // RUN_TOMOGRAMS):
-            row = own[j % len(own)]
-            names = {"tomogram": f"T{i + 1}", "membrane": f"{row['membrane']}-{j:03d}"}
-            membranes.append({**row, **names})
-    write_sheet(folder / "tomograms.tsv", tomograms)
-    write_sheet(folder / "membranes.tsv", membranes)
-    return write_config(folder)
-
-
-def write_config(folder: Path) -> Path:
-    """Write the configuration of a data set."""
-    names = ("tomograms", "membranes")
-    options = {name: str(folder / f"{name}.tsv") for name in names}
-    path = folder / "config.yaml"
-    path.write_text(yaml.safe_dump({**options, "results": str(folder / "results")}))
-    return path
-
-
-def snakemake(config: Path, *flags: str) -> tuple[float, float, str]:
+def snakemake(config: Path, *flags: str, root: Path = ROOT) -> tuple[float, float, str]:
     """Run Snakemake; return wall and processor seconds and what it printed."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile")]
     command += ["--configfile", str(config), *flags]
     environment = {**os.environ, "MEMBRAIN_NO_SUMMARY": "1"}
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
@@ -132,22 +65,29 @@ def snakemake(config: Path, *flags: str) -> tuple[float, float, str]:
     return wall, seconds, done.stdout + done.stderr
 
 
-def measure_planning(folder: Path) -> None:
+def measure_planning(folder: Path, name: str) -> None:
     """Print how long planning takes."""
     from membrain import sheets
 
-    config = make_many(folder)
+    n_tomograms, n_membranes, goal = SETS[name]
+    config = make_many(folder, n_tomograms, n_membranes)
     runs = [snakemake(config, "--cores", "2", "--dry-run") for _ in range(3)]
     wall, seconds, text = min(runs, key=lambda run: run[0])
     n_jobs = next(line.split()[1] for line in text.splitlines() if line.startswith("total"))
-    show(f"dry run, {N_MEMBRANES} membranes in {N_TOMOGRAMS} tomograms", f"{wall:.2f} s", "5 s")
-    show("  of this processor time", f"{seconds:.2f} s")
+    show(
+        f"dry run, {n_membranes} membranes in {n_tomograms} tomograms", f"{wall:.2f} s", f"{goal} s"
+    )
+    show("  of this processor time", f"{min(run[1] for run in runs):.2f} s")
     show("  jobs", n_jobs)
-    start = time.perf_counter()
+    wall, seconds, _ = snakemake(config, "--cores", "2", "plan")
+    show("  plan, which reads masks for 20 s at most", f"{wall:.2f} s")
+    show("  of this processor time", f"{seconds:.2f} s")
+    start = time.perf_counter(), time.process_time()
     tomograms = sheets.read_tomograms(folder / "tomograms.tsv")
     rows = sheets.read_membranes(folder / "membranes.tsv", tomograms)
     sheets.group_batches(rows, 32)
-    show("  reading and checking both sheets", f"{time.perf_counter() - start:.3f} s")
+    show("  reading and checking both sheets", f"{time.perf_counter() - start[0]:.3f} s", "2 s")
+    show("  of this processor time", f"{time.process_time() - start[1]:.3f} s")
 
 
 def busy_seconds(results: Path) -> tuple[float, float, int]:
@@ -164,15 +104,63 @@ def busy_seconds(results: Path) -> tuple[float, float, int]:
     return union, sum(end - start for start, end in spans), len(spans)
 
 
-def measure_overhead(folder: Path, n_membranes: int, cores: int) -> None:
+def show_plan(folder: Path, cores: int) -> None:
+    """Print what the plan said before the run, and what the run took."""
+    results = folder / "results"
+    (course,) = (
+        row
+        for row in read_sheet(results / "plan_runs.tsv")
+        if (row["where"], row["parallel"]) == ("cores", str(cores))
+    )
+    files = [path for path in results.rglob("*") if path.is_file()]
+    jobs = [read_sheet(path)[0] for path in (results / "benchmarks").rglob("*.tsv")]
+    show("  plan: wall time", f"{3600 * float(course['wall_hours']):.0f} s")
+    show("  plan: disk at the end", f"{1e3 * float(course['disk_end_gb']):.1f} MB")
+    show("  run: disk at the end", f"{sum(path.stat().st_size for path in files) / 1e6:.1f} MB")
+    (total,) = (row for row in read_sheet(results / "plan.tsv") if row["step"] == "total")
+    show("  plan: largest job's memory", f"{1e3 * float(total['memory_gb']):.0f} MB")
+    show("  run: largest job's memory", f"{max(float(job['max_rss']) for job in jobs):.0f} MB")
+    show("  plan: processor time", f"{3600 * float(total['cpu_hours']):.0f} s")
+    points = [
+        row for path in (results / "sample_points").rglob("*.tsv") for row in read_sheet(path)
+    ]
+    show("  plan: points", total["points"])
+    show("  run: points", str(sum(int(row["n"]) for row in points)))
+
+
+def measure_overhead(config: Path, name: str, cores: int) -> None:
     """Print Snakemake's share of a full run."""
-    config = make_full(folder, n_membranes)
-    wall, _, _ = snakemake(config, "--cores", str(cores), "--quiet", "all")
+    folder = config.parent
+    snakemake(config, "--cores", str(cores), "plan")
+    wall, seconds, _ = snakemake(config, "--cores", str(cores), "--quiet", "all")
     union, total, n_jobs = busy_seconds(folder / "results")
-    show(f"full run, {n_membranes} membranes, {cores} cores", f"{wall:.1f} s")
+    show(f"full run, {name}, {cores} cores", f"{wall:.1f} s")
+    show("  of this processor time, of Snakemake and all jobs", f"{seconds:.1f} s")
     show(f"  some of {n_jobs} jobs at work", f"{union:.1f} s")
     show("  sum of the jobs' times", f"{total:.1f} s")
     show("  Snakemake's own share", f"{100 * (1 - union / wall):.1f} %", "10 %")
+    show_plan(folder, cores)
+
+
+def measure_idle(folder: Path, cores: int) -> None:
+    """Print what Snakemake itself takes for each job of a large run whose steps do nothing."""
+    n_tomograms, n_membranes, _ = SETS["many"]
+    config = make_many(folder / "data", n_tomograms, n_membranes)
+    copy = folder / "copy"
+    for name in ("Snakefile", "workflow", "profiles", "envs", "resources"):
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(
+            source, (copy / name if source.is_dir() else copy)
+        )
+    shutil.copy(ROOT / "benchmarks/measuring/idle_step.py", copy / "workflow/step.py")
+    wall, seconds, _ = snakemake(config, "--cores", str(cores), "--quiet", "all", root=copy)
+    union, total, n_jobs = busy_seconds(config.parent / "results")
+    show(f"run of idle steps, {n_membranes} membranes, {cores} cores", f"{wall:.1f} s")
+    show("  of this processor time, of Snakemake and all jobs", f"{seconds:.1f} s")
+    show("  jobs", str(n_jobs))
+    show("  sum of the jobs' times", f"{total:.1f} s")
+    show("  no job at work, per job", f"{1e3 * (wall - union) / n_jobs:.0f} ms")
+    show("  processor time per job, its own start included", f"{1e3 * seconds / n_jobs:.0f} ms")
 
 
 def main() -> None:
@@ -181,15 +169,26 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--skip-run", action="store_true", help="planning only")
+    parser.add_argument("--many-run", action="store_true", help="run the 455 membranes, no other")
+    parser.add_argument("--idle-run", action="store_true", help="run idle steps, no other")
     parser.add_argument("--membranes", type=int, default=72, help="of the full run")
     parser.add_argument("--cores", type=int, default=1, help="of the full run")
     parser.add_argument("--folder", type=Path, help="empty; left out: a temporary one")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = (args.folder or Path(temporary)).resolve()
-        measure_planning(folder / "many")
+        if args.many_run:
+            config = make_many(folder / "small", *SETS["published"][:2])
+            measure_overhead(config, "455 small membranes", args.cores)
+            return
+        if args.idle_run:
+            measure_idle(folder / "idle", args.cores)
+            return
+        for name in SETS:
+            measure_planning(folder / name, name)
         if not args.skip_run:
-            measure_overhead(folder / "full", args.membranes, args.cores)
+            config = make_full(folder / "full", args.membranes)
+            measure_overhead(config, f"{args.membranes} membranes", args.cores)
 
 
 if __name__ == "__main__":
