@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from membrain.tracking import LAST_STEP, TrackedJob, Tracker
+from membrain.tracking import TrackedJob, Tracker
 
 
 def _tracker(n_batches=4, n_membranes=50):
     """Return a tracker of batches of 10 membranes, with a scoring and a last job each."""
     jobs = {2 * i: TrackedJob("score_points", 10) for i in range(n_batches)}
-    jobs |= {2 * i + 1: TrackedJob(LAST_STEP, 10) for i in range(n_batches)}
+    jobs |= {2 * i + 1: TrackedJob("orient_particles", 10) for i in range(n_batches)}
     return Tracker({**jobs, 99: TrackedJob(None)}, n_membranes, 0.0)
 
 
@@ -23,6 +23,15 @@ def test_membranes_are_done_when_their_last_step_is():
     tracker.finish(1, 2.0)
     tracker.finish(12345, 2.0)
     assert tracker.n_membranes_done == 20
+
+
+def test_membranes_are_done_after_their_angles_where_these_are_refined():
+    jobs = {0: TrackedJob("orient_particles", 10), 1: TrackedJob("refine_angles", 10)}
+    tracker = Tracker(jobs, 10, 0.0)
+    tracker.finish(0, 1.0)
+    assert tracker.n_membranes_done == 0
+    tracker.finish(1, 1.0)
+    assert tracker.n_membranes_done == 10
 
 
 def test_time_left_is_unknown_before_a_job_has_ended():

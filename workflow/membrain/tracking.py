@@ -10,7 +10,7 @@ from . import rates
 from .plan_tables import tell_seconds
 from .rates import Load
 
-LAST_STEP = "orient_particles"  # after it a membrane has its particles
+LAST_STEPS = ("refine_angles", "orient_particles")  # after the first in use particles are there
 POINTS_PER_MEMBRANE = 3000.0  # until finished jobs tell how long their step takes
 BOX_VOXELS = 12**3
 
@@ -55,7 +55,10 @@ class Tracker:
         self.failed: set[int] = set()
         self.taken: dict[str | None, float] = defaultdict(float)
         self.expected: dict[str | None, float] = defaultdict(float)
-        self.n_left = sum(job.n_membranes for job in self.jobs.values() if job.step == LAST_STEP)
+        steps = {job.step for job in self.jobs.values()}
+        self.last_step = next((step for step in LAST_STEPS if step in steps), None)
+        lasting = (job for job in self.jobs.values() if job.step == self.last_step)
+        self.n_left = sum(job.n_membranes for job in lasting) if self.last_step else 0
 
     def start(self, ids: Iterable[int], now: float) -> None:
         """Note jobs that begin, or begin again."""
@@ -73,7 +76,8 @@ class Tracker:
             self.taken[job.step] += now - self.started.pop(i)
             self.expected[job.step] += job.seconds
         self.finished.add(i)
-        self.n_left -= job.n_membranes * (job.step == LAST_STEP)
+        if self.last_step and job.step == self.last_step:
+            self.n_left -= job.n_membranes
 
     def fail(self, i: int) -> None:
         """Note a job that failed; it may be started again."""
@@ -115,7 +119,7 @@ class Tracker:
         steps = Counter(self.jobs[i].step or "other" for i in self.started)
         running = ", ".join(name + (f" x{n}" if n > 1 else "") for name, n in steps.items())
         parts = [f"{self.n_membranes_done} of {self.n_membranes} membranes done"]
-        if not any(job.step == LAST_STEP for job in self.jobs.values()):
+        if not self.last_step:
             parts = []
         parts.append(f"{len(self.finished)} of {len(self.jobs)} jobs")
         if self.failed:
