@@ -33,6 +33,7 @@ LEVELS = {
 }
 # F1 and mean in-plane error (degrees) of the program published with Lamm et al. 2022 on such sets
 PUBLISHED = {"easy": (0.84, 29), "medium": (0.76, 35), "raw": (0.61, 39)}
+PROTEIN = "PSII"
 MAP = "structures/Chlamy_C2_14A.mrc"
 
 
@@ -70,10 +71,11 @@ def run_workflow(args: argparse.Namespace, folder: Path) -> Path:
 
 
 def figures_of(results: Path) -> dict:
-    """Return the figures of the test membranes of one run."""
+    """Return the figures of PSII on the test membranes of one run."""
     metrics = json.loads((results / "evaluation/metrics.json").read_text(encoding="utf-8"))
     card = json.loads((results / "train_model/model.json").read_text(encoding="utf-8"))
-    overall = metrics["overall"]
+    overall = metrics["classes"].get(PROTEIN, metrics["overall"])
+    thresholds = np.atleast_1d(card["threshold"])  # one for each output
     return {
         "paper": overall["paper"]["f1"],
         "strict": overall["strict"]["f1"],
@@ -82,7 +84,7 @@ def figures_of(results: Path) -> dict:
         "angle_mean": overall["in_plane_error_degree"]["mean"] or np.nan,
         "angle_median": overall["in_plane_error_degree"]["median"] or np.nan,
         "normal_median": overall["normal_error_degree"]["median"] or np.nan,
-        "threshold": card["thresholds"][0] if card.get("thresholds") else card["threshold"],
+        "threshold": float(thresholds[0]),
     }
 
 
