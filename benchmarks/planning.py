@@ -7,8 +7,8 @@ set, and 3000 in 60. Printed are the wall and processor time of `snakemake -n`, 
 reading and checking both sheets, and the number of jobs. Processor time tells less of other work on
 the machine.
 
-Overhead of jobs alone (--idle-run): the 3000 membranes are run through a copy of the workflow whose
-steps do nothing but make their files; what is left is Snakemake's own.
+Overhead of jobs alone: with --idle-run many (or published) the membranes are run through a copy of
+the workflow whose steps do nothing but make their files; what is left is Snakemake's own.
 
 With --many-run the 455 membranes, which are small (40 x 40 voxels), are run through the whole
 workflow, and the plan made before is set beside what the run took.
@@ -142,16 +142,14 @@ def measure_overhead(config: Path, name: str, cores: int) -> None:
     show_plan(folder, cores)
 
 
-def measure_idle(folder: Path, cores: int) -> None:
+def measure_idle(folder: Path, name: str, cores: int) -> None:
     """Print what Snakemake itself takes for each job of a large run whose steps do nothing."""
-    n_tomograms, n_membranes, _ = SETS["many"]
+    n_tomograms, n_membranes, _ = SETS[name]
     config = make_many(folder / "data", n_tomograms, n_membranes)
     copy = folder / "copy"
-    for name in ("Snakefile", "workflow", "profiles", "envs", "resources"):
-        source = ROOT / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(
-            source, (copy / name if source.is_dir() else copy)
-        )
+    for part in ("workflow", "profiles", "envs", "resources"):
+        shutil.copytree(ROOT / part, copy / part)
+    shutil.copy(ROOT / "Snakefile", copy)
     shutil.copy(ROOT / "benchmarks/measuring/idle_step.py", copy / "workflow/step.py")
     wall, seconds, _ = snakemake(config, "--cores", str(cores), "--quiet", "all", root=copy)
     union, total, n_jobs = busy_seconds(config.parent / "results")
@@ -170,7 +168,7 @@ def main() -> None:
     )
     parser.add_argument("--skip-run", action="store_true", help="planning only")
     parser.add_argument("--many-run", action="store_true", help="run the 455 membranes, no other")
-    parser.add_argument("--idle-run", action="store_true", help="run idle steps, no other")
+    parser.add_argument("--idle-run", choices=SETS, help="run idle steps on a set, no other")
     parser.add_argument("--membranes", type=int, default=72, help="of the full run")
     parser.add_argument("--cores", type=int, default=1, help="of the full run")
     parser.add_argument("--folder", type=Path, help="empty; left out: a temporary one")
@@ -182,7 +180,7 @@ def main() -> None:
             measure_overhead(config, "455 small membranes", args.cores)
             return
         if args.idle_run:
-            measure_idle(folder / "idle", args.cores)
+            measure_idle(folder / "idle", args.idle_run, args.cores)
             return
         for name in SETS:
             measure_planning(folder / name, name)

@@ -112,6 +112,8 @@ class ProgressHandler(logging.Handler):
             self.tell(now, whole=True)
         elif self._is_one_line():
             self.tell(now, whole=False)
+        if is_over:
+            self.close()
 
     def _is_one_line(self) -> bool:
         return self.stream.isatty() and self.is_quiet()

@@ -89,6 +89,8 @@ def test_line_tells_membranes_jobs_and_time():
     line = tracker.line(600.0)
     assert line.startswith("10 of 50 membranes done; 1 of 9 jobs; about ")
     assert line.endswith(" left")
+    tracker.start([1, 99], 600.0)
+    assert tracker.line(600.0).endswith(" left; running orient_particles")
 
 
 def test_run_that_makes_no_particles_tells_jobs_alone():

@@ -69,7 +69,7 @@ def course_rows(courses: Sequence[PlannedCourse], end_mb: float) -> list[list[st
 def tell_seconds(seconds: float) -> str:
     """Return a time in the unit that fits: ``40 s``, ``12 min``, ``3.5 h``."""
     if seconds < 100:
-        return f"{seconds:.0f} s" if seconds >= 10 or not seconds else f"{seconds:.1f} s"
+        return f"{seconds:.1f} s" if 0 < seconds < 10 and seconds % 1 else f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 2 * HOUR else f"{seconds / HOUR:.1f} h"
 
 

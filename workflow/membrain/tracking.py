@@ -116,7 +116,7 @@ class Tracker:
 
     def line(self, now: float) -> str:
         """Return how far the run is, in one line."""
-        steps = Counter(self.jobs[i].step or "other" for i in self.started)
+        steps = Counter(self.jobs[i].step for i in self.started if self.jobs[i].step)
         running = ", ".join(name + (f" x{n}" if n > 1 else "") for name, n in steps.items())
         parts = [f"{self.n_membranes_done} of {self.n_membranes} membranes done"]
         if not self.last_step:
@@ -124,9 +124,9 @@ class Tracker:
         parts.append(f"{len(self.finished)} of {len(self.jobs)} jobs")
         if self.failed:
             parts.append(f"{len(self.failed)} failed")
-        if running:
-            parts.append(f"running {running}")
         left = self.seconds_left(now)
         if left is not None and len(self.finished) < len(self.jobs):
-            parts.append(f"about {tell_seconds(left)} left")
+            parts.append(f"about {tell_seconds(max(round(left), 1))} left")
+        if running:
+            parts.append(f"running {running}")
         return "; ".join(parts)
