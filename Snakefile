@@ -45,6 +45,8 @@ include: "workflow/rules/comparison.smk"
 include: "workflow/rules/summary.smk"
 include: "workflow/rules/events.smk"
 include: "workflow/rules/plan.smk"
+include: "workflow/rules/trial_plans.smk"
+include: "workflow/rules/trials.smk"
 
 
 rule all:
@@ -65,6 +67,12 @@ rule evaluate:
     """Figures against annotations."""
     input:
         evaluation_outputs(),
+
+
+rule search:
+    """Options of training and clustering, ranked by what was held out."""
+    input:
+        lambda wildcards: [RESULTS / f"search/{n}" for n in SEARCHED if trials_of("search")],
 
 
 rule compare:

@@ -53,38 +53,64 @@ def _true_particles(points: np.ndarray, labels: np.ndarray, clear: np.ndarray, n
     return wanted, optional
 
 
-def f1_curve(judged: Judged, near: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return thresholds and the one-to-one F1 of the clusters below each.
+def candidates(judged: Judged) -> np.ndarray:
+    """Return the thresholds that are tried, (m,) float64, rising in steps of 0.25."""
+    highest = float(judged.labels.max(initial=0)) - STEP_VOXEL
+    return np.arange(1.5, highest + 1e-9, STEP_VOXEL)
+
+
+def count_hits(
+    judged: Judged, near: float, thresholds: np.ndarray, **clustering: float | None
+) -> np.ndarray:
+    """Return what the clusters below each threshold hit, for each group by itself.
 
     Parameters
     ----------
     judged : Judged
     near : float, working voxel
         The true particles are the clusters of the points with a true distance below it.
+    thresholds : (m,) float, working voxel
+    clustering : options of `clusters.find_clusters` for what is predicted
 
     Returns
     -------
-    thresholds : (m,) float64, rising in steps of 0.25
-    f1 : (m,) float64; NaN where there is no true particle
+    (n_groups, m, 3) float64: true particles, found ones less ignored, one-to-one hits
+        Groups in the order of their numbers.
     """
-    highest = float(judged.labels.max(initial=0)) - STEP_VOXEL
-    thresholds = np.arange(1.5, highest + 1e-9, STEP_VOXEL)
-    counts = np.zeros((len(thresholds), 3))  # true, found, hits
-    for value in np.unique(judged.group):
+    groups = np.unique(judged.group)
+    counts = np.zeros((len(groups), len(thresholds), 3))
+    for number, value in enumerate(groups):
         rows = judged.group == value
         points, predicted = judged.points[rows], judged.predicted[rows]
         true, optional = _true_particles(
             points, judged.labels[rows], judged.clear_labels[rows], near
         )
         for i, threshold in enumerate(thresholds):
-            found = find_clusters(points, predicted, threshold).positions
+            found = find_clusters(points, predicted, threshold, **clustering).positions
             hits = match_one_to_one(found, true, HIT_RADIUS_VOXEL)
             left = np.delete(found, hits[:, 0], axis=0)
             n_ignored = len(match_one_to_one(left, optional, HIT_RADIUS_VOXEL))
-            counts[i] += len(true), len(found) - n_ignored, len(hits)
-    n_both = counts[:, 0] + counts[:, 1]
-    f1 = np.divide(2 * counts[:, 2], n_both, out=np.zeros(len(counts)), where=n_both > 0)
-    return thresholds, np.where(counts[:, 0] > 0, f1, np.nan)
+            counts[number, i] = len(true), len(found) - n_ignored, len(hits)
+    return counts
+
+
+def f1_of_counts(counts: np.ndarray) -> np.ndarray:
+    """Return the F1 of counts (..., 3) as `count_hits` gives them; NaN without true particles."""
+    n_both = counts[..., 0] + counts[..., 1]
+    f1 = np.divide(2 * counts[..., 2], n_both, out=np.zeros(n_both.shape), where=n_both > 0)
+    return np.where(counts[..., 0] > 0, f1, np.nan)
+
+
+def f1_curve(judged: Judged, near: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return thresholds and the one-to-one F1 of the clusters below each.
+
+    Returns
+    -------
+    thresholds : (m,) float64, rising in steps of 0.25
+    f1 : (m,) float64; NaN where there is no true particle
+    """
+    thresholds = candidates(judged)
+    return thresholds, f1_of_counts(count_hits(judged, near, thresholds).sum(axis=0))
 
 
 def best_threshold(thresholds: np.ndarray, f1: np.ndarray) -> float:

@@ -85,13 +85,20 @@ def _shared(table: PointTable) -> dict:
     return values
 
 
-def join(sources: Sequence[Source]) -> Joined:
+def join(sources: Sequence[Source], only: Sequence[str] = ()) -> Joined:
     """Return the labelled points of all batches; points without label are left out.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+    only : sequence of ``TOMOGRAM/MEMBRANE``
+        Membranes that take part; default all.
 
     Raises
     ------
     InputError
-        When batches differ in classes, cap or boxes, or no point has a label.
+        When batches differ in classes, cap or boxes, a name of `only` is in none of them, or no
+        point has a label.
     """
     expected = _shared(sources[0].table)
     for source in sources:
@@ -109,8 +116,11 @@ def join(sources: Sequence[Source]) -> Joined:
         table = source.table
         known = [f"{table.tomogram}/{name}" for name in table.membranes]
         names += [name for name in known if name not in names]
-        kept = np.flatnonzero(np.isfinite(table.extra["labels"]).all(axis=1))
-        left_out = set(table.membrane.tolist()) - set(table.membrane[kept].tolist())
+        is_kept = np.isfinite(table.extra["labels"]).all(axis=1)
+        left_out = set(table.membrane.tolist()) - set(table.membrane[is_kept].tolist())
+        if only:
+            is_kept &= np.array([name in only for name in known])[table.membrane]
+        kept = np.flatnonzero(is_kept)
         if left_out:
             log.warning("without labels, left out: %s", ", ".join(known[i] for i in left_out))
         rows.append(kept)
@@ -119,6 +129,9 @@ def join(sources: Sequence[Source]) -> Joined:
         side.append(table.side[kept].astype(np.int64))
         step = expected["pixel_size_angstrom"] / table.pixel_size
         points.append(table.points[kept].astype(np.float64) / step)
+    for name in only:
+        if name not in names:
+            raise InputError(f"--membranes: no membrane '{name}'", remedy=suggest(name, names))
     if not sum(map(len, rows)):
         raise InputError(
             "training: no labelled point",

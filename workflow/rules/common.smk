@@ -33,6 +33,7 @@ wildcard_constraints:
     batch=r"[A-Za-z0-9][A-Za-z0-9._+-]*",
     list=r"[A-Za-z0-9][A-Za-z0-9._+-]*",
     member=r"[1-9][0-9]*",
+    variant=r"[0-9a-f]{10}",
 
 
 def code(verb):
@@ -103,9 +104,14 @@ def batch_annotations(wildcards):
     return list(dict.fromkeys(map(str, files)))
 
 
-def label_maps():
+def label_flags(of=OPTIONS):
+    """Return the options of labels as flags, but the classes, which are JSON."""
+    return flags({k: v for k, v in of["label_points"].items() if k != "classes"})
+
+
+def label_maps(of=OPTIONS):
     """Return the density maps that give particles their shape: a changed map labels anew."""
-    maps = settings("label_points")["map"] or []
+    maps = of["label_points"]["map"] or []
     return list(maps.values()) if isinstance(maps, dict) else [maps] if maps else []
 
 
@@ -162,18 +168,19 @@ def widened(box):
     return {**box, "box_shape": shape, "box_centre": centre}
 
 
-def start_files():
+def start_files(of=OPTIONS):
     """Return the weights that training begins with and their card: a change trains anew."""
-    return [START, START.with_suffix(".json")] if START else []
+    start = find_start(of)[0]
+    return [start, start.with_suffix(".json")] if start else []
 
 
-def training_flags(folder="train_model"):
+def training_flags(folder="train_model", of=OPTIONS, start=START):
     """Return the options of training as flags, but those that name what lies elsewhere."""
     elsewhere = ("pixel_size_angstrom", "start_from", "tensorboard", "ensemble")
-    options = {k: v for k, v in settings("train_model").items() if k not in elsewhere}
-    if START:
-        options["start_from"] = START
-    if settings("train_model")["tensorboard"]:
+    options = {k: v for k, v in of["train_model"].items() if k not in elsewhere}
+    if start:
+        options["start_from"] = start
+    if of["train_model"]["tensorboard"]:
         options["tensorboard"] = RESULTS / folder / "tensorboard"
     return flags(options)
 

@@ -26,7 +26,7 @@ rule label_points:
         pixel_size=PIXEL_SIZE,
         classes=json.dumps(settings("label_points")["classes"]),
         ambiguous=settings("evaluate_particles")["ambiguous_classes"],
-        flags=flags({k: v for k, v in settings("label_points").items() if k != "classes"}),
+        flags=label_flags(),
     shell:
         "step label_points --points {input.points:q} --sheet {params.sheet:q}"
         " --tomogram {wildcards.tomogram} --info {input.info:q}"

@@ -20,5 +20,6 @@ VERBS = {
     "average_subvolumes": "averages of boxes around particles, as a check on picks",
     "compare_picks": "lists of picks of any program against the same annotations, in one table",
     "intersect_picks": "what two lists of picks both hold, and what one holds alone",
+    "rank_trials": "trials of a search from best to worst",
     "collect_status": "one table of what became of each membrane",
 }

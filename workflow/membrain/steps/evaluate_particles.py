@@ -46,6 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how far from a mask, in working voxels, annotations and picks of other programs may "
         "lie; those farther away belong to no membrane of the sheet",
     )
+    parser.add_argument(
+        "--only",
+        nargs="*",
+        default=[],
+        metavar="TOMOGRAM/MEMBRANE",
+        help="membranes that are judged, whatever their split in the sheet; default all",
+    )
     _add_heatmap_arguments(parser)
     parser.add_argument("--metrics", required=True, metavar="JSON", help="output: figures")
     parser.add_argument("--membranes", required=True, metavar="CSV", help="output: one row each")
@@ -119,12 +126,13 @@ def _cases(args: argparse.Namespace) -> list:
     """Return the annotated membranes with what was picked on them."""
     from ..ground_truth import read_ground_truth
     from ..infos import read_infos
+    from ..judged import select_judged
     from ..particles import concatenate_particles
     from ..pick_lists import PickSource, read_list
     from ..sheets import read_membranes
 
     infos = read_infos(args.infos)
-    rows = read_membranes(args.sheet, must_exist=False)
+    rows = select_judged(read_membranes(args.sheet, must_exist=False), args.only)
     limit = args.near_membrane_voxel
     truth = read_ground_truth(rows, infos, args.pixel_size_angstrom, limit)
     if not truth.rows:

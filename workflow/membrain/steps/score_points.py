@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="fp32",
         help="bf16: faster where the processor or GPU has it, scores differ by up to about 0.02",
     )
+    add("--membranes", nargs="*", default=[], metavar="NAME", help="that are scored; default all")
     add("--output", required=True, metavar="NPZ", help="the scored points")
     add("--status", required=True, metavar="TSV", help="status of each membrane")
 
@@ -67,6 +68,8 @@ def _score(args: argparse.Namespace, table, boxes, networks, card, status) -> tu
     n_all = n_columns(n_outputs, card.heads)
     columns = [np.empty((len(networks), 0, n_all), dtype=np.float32)]
     for index, name in enumerate(table.membranes):
+        if args.membranes and name not in args.membranes:
+            continue
         with status.isolate(name):
             rows = np.flatnonzero(table.membrane == index)
             where = f"{table.tomogram}/{name}"

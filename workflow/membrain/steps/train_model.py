@@ -28,6 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--labels", nargs="+", required=True, metavar="NPZ", help="from label_points")
     add("--subvolumes", nargs="+", required=True, metavar="NPY", help="from extract_subvolumes")
     add(
+        "--membranes",
+        nargs="*",
+        default=[],
+        metavar="TOMOGRAM/MEMBRANE",
+        help="membranes that take part; default all",
+    )
+    add(
         "--validation",
         nargs="*",
         default=[],
@@ -193,7 +200,7 @@ def run(args: argparse.Namespace) -> None:
     for labels, subvolumes in zip(args.labels, args.subvolumes, strict=True):
         table = PointTable.read(labels, needs=("labels",))
         sources.append(Source(table, open_boxes(subvolumes, len(table)), labels))
-    joined = join(sources)
+    joined = join(sources, args.membranes)
     start = read_start(args.start_from) if args.start_from else None
     checksum = start.card.sha256 if start else ""
     recipe = recipe_of(args, joined.meta, joined.known_heads, checksum)

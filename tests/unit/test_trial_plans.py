@@ -1,0 +1,63 @@
+"""The trials that sheet and configuration ask for."""
+
+import pytest
+
+from membrain.errors import InputError
+from membrain.schemas import load_schema, with_defaults
+from membrain.sheets import MembraneRow
+from membrain.trial_plans import plan_search
+
+SCHEMA = load_schema("config")
+
+
+def options(**sections):
+    given = {"tomograms": "t.tsv", "membranes": "m.tsv", "model": "train", **sections}
+    return with_defaults(SCHEMA, given)
+
+
+def row(name, split="", annotated=True, tomogram="T1"):
+    annotations = "a.csv" if annotated else None
+    return MembraneRow(tomogram, name, mask="m.mrc", split=split, annotations=annotations)
+
+
+ROWS = [row("M1", "train"), row("M2", "test"), row("M3", "validation"), row("M4", "train")]
+
+
+def search(grid, rows=ROWS, **sections):
+    return plan_search(options(search={"grid": grid}, **sections), rows, SCHEMA)
+
+
+def test_every_point_of_the_grid_is_a_trial_of_the_sheet_s_splits():
+    grid = {"train_model.epochs": [2, 4], "cluster_points.fuse_voxel": [None, 7.0]}
+    trials = search(grid)
+    assert [trial.changes["train_model.epochs"] for trial in trials] == [2, 2, 4, 4]
+    assert trials[3].options["train_model"]["epochs"] == 4
+    assert trials[3].options["cluster_points"]["fuse_voxel"] == 7.0
+    assert trials[0].training == ("T1/M1", "T1/M4")
+    assert trials[0].validation == ("T1/M3",)
+    assert trials[0].labels == {"train_model.epochs": "2", "cluster_points.fuse_voxel": "null"}
+
+
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        ({}, "key 'search.grid': nothing to search; expected lists of values, as {train_model"),
+        ({"train_model.epoch": [3]}, "unknown key 'train_model.epoch'; did you mean 'epochs'?"),
+        ({"train_model.epochs": [0]}, "key 'train_model.epochs'; found 0; expected at least 1"),
+        ({"results": ["a"]}, "key 'results'; expected one that a trial can change"),
+        ({"search.grid": [{}]}, "key 'search.grid'; expected one that a trial can change"),
+        ({"orient_particles.axis": ["head"]}, "'orient_particles.axis' does not change what a"),
+        ({"cluster_points.opposite_voxel": [0]}, "opposite_voxel' does not change what a search"),
+    ],
+)
+def test_wrong_grids_are_told(grid, message):
+    with pytest.raises(InputError) as caught:
+        search(grid)
+    assert message in str(caught.value)
+
+
+def test_something_must_be_held_out():
+    grid, nothing = {"train_model.epochs": [2]}, {"validation_fraction": 0}
+    search(grid, train_model=nothing)  # the validation membrane
+    with pytest.raises(InputError, match="nothing is held out to judge by; expected rows with spl"):
+        search(grid, ROWS[:2], train_model=nothing)

@@ -1,0 +1,83 @@
+"""What the targets of trials plan, and what they share."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "tests/workflow/lint"
+
+
+def dry_run(folder, target, **changes):
+    options = yaml.safe_load((DATA / "config.yaml").read_text())
+    for name in ("tomograms", "membranes"):
+        options[name] = str(ROOT / options[name])
+    options |= {"model": "train", "results": "results", **changes}
+    (folder / "my.yaml").write_text(yaml.safe_dump(options))
+    command = [sys.executable, "-m", "snakemake", target, "--snakefile", ROOT / "Snakefile"]
+    command += ["--configfile", "my.yaml", "--cores", "1", "--dry-run", "--printshellcmds"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def jobs(done):
+    """Return how many jobs of each rule are planned."""
+    assert done.returncode == 0, done.stderr
+    found = re.findall(r"rule (\w+):$", done.stdout + done.stderr, re.MULTILINE)
+    return {name: found.count(name) for name in found}
+
+
+def commands(done, verb):
+    return [line for line in (done.stdout + done.stderr).splitlines() if f"step {verb} " in line]
+
+
+def test_clustering_of_a_search_needs_no_training_and_boxes_are_the_run_s(tmp_path):
+    grid = {
+        "train_model.learning_rate": [0.001, 0.0003],
+        "cluster_points.bandwidth_voxel": [4.5, 5.0, 6.0],
+    }
+    done = dry_run(tmp_path, "search", search={"grid": grid}, train_model={"ensemble": 2})
+    found = jobs(done)
+    assert found["try_training"] == 4  # two rates, two seeds; not once for each bandwidth
+    assert found["sample_points"] == found["extract_subvolumes"] == found["label_points"] == 1
+    assert not {name for name in found if name.endswith("_trial")}
+    assert found["rank_trials"] == 1
+    lines = commands(done, "train_model")
+    assert all("--membranes T1/M1 " in line and "--output" not in line for line in lines)
+    assert sorted("--learning-rate 0.0003 " in line for line in lines) == [False, False, True, True]
+
+
+def test_options_that_change_boxes_and_points_make_their_own(tmp_path):
+    grid = {"train_model.network": ["membrain", "wide"], "sample_points.thinning_voxel": [1.5, 2.0]}
+    done = dry_run(tmp_path, "search", search={"grid": grid})
+    found = jobs(done)
+    assert (found["sample_points"], found["sample_trial"]) == (1, 1)
+    assert (found["extract_subvolumes"], found["extract_trial"]) == (1, 3)
+    assert (found["label_points"], found["label_trial"]) == (1, 3)
+    assert found["try_training"] == 4
+    text = "\n".join(commands(done, "extract_subvolumes"))
+    assert text.count("--box-shape 14 30 30 ") == text.count("--box-shape 12 18 18 ") == 2
+
+
+@pytest.mark.parametrize(
+    ("target", "changes", "message"),
+    [
+        ("search", {}, "config key 'search.grid': nothing to search; expected lists of values"),
+        ("search", {"model": "pretrained"}, "search: config key 'model'; found pretrained; expect"),
+        (
+            "search",
+            {"search": {"grid": {"train_model.epochs": 3}}},
+            "key 'search.grid.train_model.epochs'; found 3; expected a list",
+        ),
+    ],
+)
+def test_mistakes_end_with_one_message_and_code_2(tmp_path, target, changes, message):
+    done = dry_run(tmp_path, target, **changes)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,81 @@
+"""The trials of a search, a cross-validation and an ablation, from sheet and configuration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from .errors import InputError, Problems
+from .ranking import JUDGED
+from .schemas import check, validator_of
+from .sheets import MembraneRow
+from .trials import Trial, expand, set_keys
+
+# keys that no trial can change: where things lie, and how the run is cut into jobs
+FIXED = ("membranes", "results", "model", "device", "membranes_per_job", "allow_failed")
+LATER = ("orient_particles", "evaluate_particles", "export_particles", "average_subvolumes")
+LATER += ("compare_picks", "score_points")  # what a search does not look at
+
+
+def name_of(row: MembraneRow) -> str:
+    """Return ``TOMOGRAM/MEMBRANE`` of a row."""
+    return f"{row.tomogram}/{row.membrane}"
+
+
+def names_of_split(rows: Sequence[MembraneRow], split: str) -> tuple[str, ...]:
+    """Return the membranes of a split, in the order of the sheet."""
+    return tuple(name_of(row) for row in rows if row.split == split)
+
+
+def _changed(options: Mapping, changes: Mapping, schema: Mapping, where: str) -> dict:
+    """Return the configuration of a trial, checked."""
+    problems = Problems()
+    for key in changes:
+        if key in FIXED or key.split(".")[0] in ("search", "crossval", "ablation"):
+            problems.add(f"{where}: key '{key}'", expected="one that a trial can change")
+    content = set_keys(options, changes)
+    check(validator_of(schema), content, where, problems)
+    problems.raise_if_any(f"{where}: {len(problems.errors)} mistakes")
+    return content
+
+
+def _label(value: object) -> str:
+    """Return a value as a table tells it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def plan_search(options: Mapping, rows: Sequence[MembraneRow], schema: Mapping) -> list[Trial]:
+    """Return a trial for each point of the grid.
+
+    Raises
+    ------
+    InputError
+        When there is no grid, a key is unknown or not looked at, a value is out of range, or
+        nothing is held out to judge by.
+    """
+    grid = options["search"]["grid"]
+    where = "config key 'search.grid'"
+    if not grid:
+        raise InputError(
+            f"{where}: nothing to search",
+            expected="lists of values, as {train_model.learning_rate: [3.0e-4, 1.0e-3]}",
+        )
+    for key in grid:
+        section, _, option = key.partition(".")
+        if section in LATER or (section == "cluster_points" and option not in JUDGED):
+            raise InputError(
+                f"{where}: '{key}' does not change what a search judges by",
+                expected=f"keys of training, or cluster_points.{'|'.join(JUDGED)}",
+            )
+    training, validation = names_of_split(rows, "train"), names_of_split(rows, "validation")
+    out = []
+    for i, changes in enumerate(expand(grid)):
+        content = _changed(options, changes, schema, where)
+        if not validation and not content["train_model"]["validation_fraction"]:
+            raise InputError(
+                f"{where}: nothing is held out to judge by",
+                expected="rows with split 'validation', or train_model.validation_fraction above 0",
+            )
+        labels = {key: _label(value) for key, value in changes.items()}
+        out.append(Trial(f"{i + 1}", content, changes, training, validation, (), labels))
+    return out
