@@ -47,6 +47,7 @@ include: "workflow/rules/events.smk"
 include: "workflow/rules/plan.smk"
 include: "workflow/rules/trial_plans.smk"
 include: "workflow/rules/trials.smk"
+include: "workflow/rules/trial_chains.smk"
 
 
 rule all:
@@ -73,6 +74,12 @@ rule search:
     """Options of training and clustering, ranked by what was held out."""
     input:
         lambda wildcards: [RESULTS / f"search/{n}" for n in SEARCHED if trials_of("search")],
+
+
+rule crossval:
+    """Every annotated membrane judged by a model that was not trained on it."""
+    input:
+        lambda wildcards: [RESULTS / f"crossval/{n}" for n in TABLES if trials_of("crossval")],
 
 
 rule compare:

@@ -5,7 +5,7 @@ import pytest
 from membrain.errors import InputError
 from membrain.schemas import load_schema, with_defaults
 from membrain.sheets import MembraneRow
-from membrain.trial_plans import plan_search
+from membrain.trial_plans import plan_crossval, plan_search
 
 SCHEMA = load_schema("config")
 
@@ -61,3 +61,40 @@ def test_something_must_be_held_out():
     search(grid, train_model=nothing)  # the validation membrane
     with pytest.raises(InputError, match="nothing is held out to judge by; expected rows with spl"):
         search(grid, ROWS[:2], train_model=nothing)
+
+
+def crossval(rows, **how):
+    return plan_crossval(options(crossval=how), rows, SCHEMA)
+
+
+MANY = [row("M1", "train"), row("M2", "test"), row("M3", annotated=False), row("M4")]
+MANY += [row("M1", "validation", tomogram="T2")]
+
+
+def test_every_annotated_membrane_is_left_out_once():
+    folds = crossval(MANY)
+    assert [fold.judged for fold in folds] == [("T1/M1",), ("T1/M2",), ("T1/M4",), ("T2/M1",)]
+    assert folds[1].training == ("T1/M1", "T1/M4", "T2/M1")
+    assert folds[0].validation == ()
+    assert folds[3].labels == {"fold": "4", "membranes": "T2/M1"}
+
+
+def test_tomograms_are_left_out_as_a_whole_and_folds_can_be_fewer():
+    first, second = crossval(MANY, by="tomogram")
+    assert (first.judged, first.training) == (("T1/M1", "T1/M2", "T1/M4"), ("T2/M1",))
+    assert second.judged == ("T2/M1",)
+    first, second = crossval(MANY, folds=2)
+    assert (first.judged, second.judged) == (("T1/M1", "T1/M4"), ("T1/M2", "T2/M1"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "how", "message"),
+    [
+        (MANY[:1], {}, "crossval: 1 annotated membranes for 2 folds; expected at least as many"),
+        (MANY[:4], {"by": "tomogram"}, "crossval: 1 annotated tomograms for 2 folds"),
+        (MANY, {"folds": 5}, "crossval: 4 annotated membranes for 5 folds"),
+    ],
+)
+def test_too_few_for_folds_are_told(rows, how, message):
+    with pytest.raises(InputError, match=message):
+        crossval(rows, **how)

@@ -81,3 +81,25 @@ def test_mistakes_end_with_one_message_and_code_2(tmp_path, target, changes, mes
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_folds_are_chains_of_jobs_on_shared_points(tmp_path):
+    done = dry_run(tmp_path, "crossval", train_model={"ensemble": 2})
+    found = jobs(done)
+    # T1/M1 trains in the sheet and T1/M2 does not: each is also needed in the other role
+    assert found["sample_points"] == found["extract_subvolumes"] == found["extract_trial"] == 2
+    assert (found["label_points"], found["label_trial"]) == (1, 1)
+    assert (found["train_trial"], found["join_trial"]) == (4, 2)
+    for rule in ("score_trial", "cluster_trial", "orient_trial", "evaluate_trial"):
+        assert found[rule] == 2, rule
+    assert found["summarise_trials"] == 1
+    judged = [line.partition("--only ")[2][:5] for line in commands(done, "evaluate_particles")]
+    assert sorted(judged) == ["T1/M1", "T1/M2"]
+    trained = [line.partition("--membranes ")[2][:5] for line in commands(done, "train_model")]
+    assert sorted(trained) == ["T1/M1", "T1/M1", "T1/M2", "T1/M2"]
+
+
+def test_ordinary_run_plans_no_trial(tmp_path):
+    found = jobs(dry_run(tmp_path, "all"))
+    assert not {name for name in found if "trial" in name}
+    assert found["train_model"] == 1

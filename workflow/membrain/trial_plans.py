@@ -79,3 +79,40 @@ def plan_search(options: Mapping, rows: Sequence[MembraneRow], schema: Mapping) 
         labels = {key: _label(value) for key, value in changes.items()}
         out.append(Trial(f"{i + 1}", content, changes, training, validation, (), labels))
     return out
+
+
+def _groups(names: Sequence[str], by: str) -> list[list[str]]:
+    """Return membranes, each by itself or those of a tomogram together."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(name if by == "membrane" else name.split("/")[0], []).append(name)
+    return list(groups.values())
+
+
+def plan_crossval(options: Mapping, rows: Sequence[MembraneRow], schema: Mapping) -> list[Trial]:
+    """Return a trial for each fold: all annotated membranes but the fold's train.
+
+    Every annotated membrane is judged once, whatever its split.
+
+    Raises
+    ------
+    InputError
+        When there are fewer than two groups of membranes, or fewer groups than folds.
+    """
+    how = options["crossval"]
+    names = [name_of(row) for row in rows if row.annotations]
+    groups = _groups(names, how["by"])
+    n = how["folds"] or len(groups)
+    if len(groups) < 2 or n > len(groups):
+        raise InputError(
+            f"crossval: {len(groups)} annotated {how['by']}s for {max(n, 2)} folds",
+            expected="at least as many annotated ones as folds, and two",
+            remedy="annotate more (column 'annotations'), or change crossval.by or crossval.folds",
+        )
+    out = []
+    for fold in range(n):
+        judged = tuple(name for group in groups[fold::n] for name in group)
+        training = tuple(name for name in names if name not in judged)
+        labels = {"fold": str(fold + 1), "membranes": " ".join(judged)}
+        out.append(Trial(f"fold{fold + 1}", dict(options), {}, training, (), judged, labels))
+    return out

@@ -115,6 +115,11 @@ def label_maps(of=OPTIONS):
     return list(maps.values()) if isinstance(maps, dict) else [maps] if maps else []
 
 
+# options of label_points that shape the distance to a particle
+SHAPE_OPTIONS = ("distance", "map", "map_threshold", "map_axis")
+SHAPE_OPTIONS += ("radii_angstrom", "covariance_angstrom2")
+
+
 def averaged_particles():
     """Return the list of particles that are averaged: the run's own, unless another is named."""
     return settings("average_subvolumes")["particles"] or RESULTS / "particles.csv"

@@ -30,13 +30,7 @@ rule evaluate_particles:
         seed=OPTIONS["seed"],
         flags=flags(settings("evaluate_particles")),
         # the model's cap and classes stand in the scores
-        labels=flags(
-            settings("label_points"),
-            (
-                *("distance", "map", "map_threshold", "map_axis"),
-                *("radii_angstrom", "covariance_angstrom2"),
-            ),
-        ),
+        labels=flags(settings("label_points"), SHAPE_OPTIONS),
         folder=lambda wildcards, output: Path(output.metrics).parent,
     shell:
         "step evaluate_particles --particles {input.particles:q}"

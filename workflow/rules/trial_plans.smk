@@ -84,8 +84,9 @@ def trials_of(target):
     return found
 
 
-SEARCHED = ("table.tsv", "table.png", "best.yaml")
-PLANS = {target: plan_trials(target) for target in ("search",)}
+TABLES = ("table.tsv", "table.png")
+SEARCHED = (*TABLES, "best.yaml")
+PLANS = {target: plan_trials(target) for target in ("search", "crossval")}
 MAIN = {}
 if TRAINING:
     names = [trial_plans.names_of_split(MEMBRANES, split) for split in ("train", "validation")]
@@ -211,6 +212,13 @@ def judged_names(wildcards):
     """Return the names of a batch's membranes that a trial is judged by."""
     judged = trial_of("scores", wildcards).judged
     return [r.membrane for r in batch_rows(wildcards) if trial_plans.name_of(r) in judged]
+
+
+def trial_scoring(wildcards):
+    """Return the flags of scoring: the trial's options, and the membranes it is judged by."""
+    options = trial_of("scores", wildcards).options["score_points"]
+    names = " ".join(map(shlex.quote, judged_names(wildcards)))
+    return f"{flags(options)} --membranes {names}"
 
 
 def result_files(target):

@@ -21,5 +21,6 @@ VERBS = {
     "compare_picks": "lists of picks of any program against the same annotations, in one table",
     "intersect_picks": "what two lists of picks both hold, and what one holds alone",
     "rank_trials": "trials of a search from best to worst",
+    "summarise_trials": "figures of trials in one table, as of a cross-validation",
     "collect_status": "one table of what became of each membrane",
 }
