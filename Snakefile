@@ -33,6 +33,7 @@ min_version("9.0")
 include: "workflow/rules/configuration.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/templates.smk"
+include: "workflow/rules/training_options.smk"
 include: "workflow/rules/points.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/ensemble.smk"
@@ -80,6 +81,12 @@ rule crossval:
     """Every annotated membrane judged by a model that was not trained on it."""
     input:
         lambda wildcards: [RESULTS / f"crossval/{n}" for n in TABLES if trials_of("crossval")],
+
+
+rule ablation:
+    """What each part of the method is worth, as table 2 of the paper."""
+    input:
+        lambda wildcards: [RESULTS / f"ablation/{n}" for n in TABLES if trials_of("ablation")],
 
 
 rule compare:

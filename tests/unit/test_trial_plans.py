@@ -5,7 +5,7 @@ import pytest
 from membrain.errors import InputError
 from membrain.schemas import load_schema, with_defaults
 from membrain.sheets import MembraneRow
-from membrain.trial_plans import plan_crossval, plan_search
+from membrain.trial_plans import plan_ablation, plan_crossval, plan_search
 
 SCHEMA = load_schema("config")
 
@@ -98,3 +98,54 @@ def test_tomograms_are_left_out_as_a_whole_and_folds_can_be_fewer():
 def test_too_few_for_folds_are_told(rows, how, message):
     with pytest.raises(InputError, match=message):
         crossval(rows, **how)
+
+
+POOL = [row(f"M{i}", "train") for i in range(1, 6)] + [row("M9", "test"), row("M8")]
+
+
+def ablation(sheet=POOL, train_model=(), **how):
+    return plan_ablation(options(ablation=how, train_model=dict(train_model)), sheet, SCHEMA)
+
+
+def test_each_row_learns_from_more_and_more_membranes():
+    trials = ablation()
+    assert [(t.labels["row"], t.labels["n_training"]) for t in trials] == [
+        (name, n)
+        for name in ("full", "classification", "euclidean", "not_aligned")
+        for n in ("1", "2", "4", "5")
+    ]
+    assert trials[1].training == ("T1/M1", "T1/M2")
+    assert {t.judged for t in trials} == {("T1/M9",)}
+    assert trials[4].options["label_points"]["target"] == "membership"
+    last = trials[-1].options
+    assert last["extract_subvolumes"]["unaligned"] is True
+    assert last["train_model"]["rotation"] == "space"
+
+
+def test_repeats_take_other_membranes_and_all_of_them_once():
+    trials = ablation(repeats=2, membranes=[4, 5], rows={"full": {}})
+    assert [(t.name, t.training[0]) for t in trials] == [
+        *(("full_4_1", "T1/M1"), ("full_4_2", "T1/M2"), ("full_5_1", "T1/M1")),
+    ]
+    assert trials[1].training == ("T1/M2", "T1/M3", "T1/M4", "T1/M5")
+    assert trials[0].labels == trials[1].labels
+
+
+def test_without_test_membranes_those_without_split_are_judged():
+    trials = ablation([*POOL[:5], POOL[6]])
+    assert {t.judged for t in trials} == {("T1/M8",)}
+
+
+@pytest.mark.parametrize(
+    ("sheet", "how", "message"),
+    [
+        (POOL[:5], {}, "ablation: it needs annotated membranes to learn from and others to judge"),
+        (POOL, {"membranes": [6]}, "key 'ablation.membranes'; found 6; expected at most 5"),
+        (POOL, {"rows": {"x": {"seed": -1}}}, "key 'ablation.rows.x': key 'seed'; found -1"),
+        (POOL, {"train_model": {"network": "wide"}}, "rotation' space; found network wide; expect"),
+    ],
+)
+def test_ablations_that_cannot_be_are_told(sheet, how, message):
+    with pytest.raises(InputError) as caught:
+        ablation(sheet, **how)
+    assert message in str(caught.value)

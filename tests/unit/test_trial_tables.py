@@ -9,7 +9,7 @@ from membrain.trial_tables import FIGURES, NEEDED, figures_of, pool, read_counts
 
 
 def write(path, *rows):
-    """Write a table of membranes: name, class, annotated, picked, hits, ignored, right, recalled."""
+    """Write membranes: name, class, annotated, picked, hits, ignored, right, recalled."""
     lines = []
     for membrane, kind, known, picked, hits, ignored, right, recalled in rows:
         cells = dict.fromkeys(MEMBRANE_COLUMNS, "")

@@ -103,3 +103,25 @@ def test_ordinary_run_plans_no_trial(tmp_path):
     found = jobs(dry_run(tmp_path, "all"))
     assert not {name for name in found if "trial" in name}
     assert found["train_model"] == 1
+
+
+def test_ablation_trains_each_cell_on_boxes_of_its_own(tmp_path):
+    (tmp_path / "raw.tsv").write_text(
+        (DATA / "tomograms.tsv").read_text().replace("volume.mrc", str(DATA / "volume.mrc"))
+    )
+    rows = yaml.safe_load((ROOT / "config/config.yaml").read_text())["ablation"]["rows"]
+    rows["raw"] = {"tomograms": "raw.tsv"}
+    done = dry_run(tmp_path, "ablation", ablation={"rows": rows})
+    found = jobs(done)
+    assert found["train_trial"] == found["score_trial"] == found["evaluate_trial"] == 5
+    assert found["sample_points"] == 2  # of all rows
+    assert found["inspect_trial"] == 1
+    # aligned boxes are the run's own; others and those of the other tomogram in both sizes
+    assert (found["extract_subvolumes"], found["extract_trial"]) == (2, 4)
+    assert found["summarise_ablation"] == 1
+    unaligned = [line for line in commands(done, "extract_subvolumes") if "--unaligned" in line]
+    assert [line.count("--box-shape 18 18 18 ") for line in unaligned] in ([0, 1], [1, 0])
+    trained = commands(done, "train_model")
+    assert sum("--rotation space " in line for line in trained) == 1
+    membership = [line for line in commands(done, "label_points") if "--target membership" in line]
+    assert len(membership) == 1

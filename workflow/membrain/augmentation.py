@@ -18,7 +18,9 @@ import torch
 import torch.nn.functional as functional
 from torch import Generator, Tensor
 
-ROTATIONS = ("any", "quarter", "none")
+from .space_turns import random_turns_in_space, space_grid
+
+ROTATIONS = ("any", "quarter", "none", "space")
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,9 @@ class Augmentation:
 
     Attributes
     ----------
-    rotation : {"any", "quarter", "none"}
-        Turn about the normal: any angle, multiples of 90 degrees, or none.
+    rotation : {"any", "quarter", "none", "space"}
+        Turn about the normal: any angle, multiples of 90 degrees, or none; or about any axis, for
+        boxes that do not stand on the membrane.
     flip : bool, whether half of the boxes are mirrored in the plane
     noise : float
         Gaussian noise is added whose standard deviation is drawn for each box between 0 and this,
@@ -41,13 +44,13 @@ class Augmentation:
 
 
 def crop_boxes(boxes: Tensor, box_shape: Sequence[int]) -> Tensor:
-    """Return the middle (n, K, I, J) of boxes (tensor or array) that are larger in the plane.
+    """Return the middle (n, K, I, J) of boxes (tensor or array) that are larger.
 
     Where the difference is odd the extra voxel is cut at the far end.
     """
-    _, height, width = box_shape
-    top, left = (boxes.shape[2] - height) // 2, (boxes.shape[3] - width) // 2
-    return boxes[:, :, top : top + height, left : left + width]
+    firsts = [(have - want) // 2 for have, want in zip(boxes.shape[1:], box_shape, strict=True)]
+    k, i, j = (slice(a, a + want) for a, want in zip(firsts, box_shape, strict=True))
+    return boxes[:, k, i, j]
 
 
 def augment(
@@ -64,8 +67,8 @@ def augment(
     Parameters
     ----------
     boxes : (n, K, H, W) float tensor
-        In the plane at least as large as `box_shape`.
-    turns : (n, 2, 2) float tensor or None, from `random_turns`
+        In the plane at least as large as `box_shape`; along k too where turns are in space.
+    turns : (n, 2, 2) or (n, 3, 3) float tensor or None, from `random_turns`
     how : Augmentation
     generator : torch.Generator of the boxes' device
     box_shape : (3,) int, shape K, I, J of the result
@@ -78,7 +81,12 @@ def augment(
     """
     n, device = len(boxes), boxes.device
     out = crop_boxes(boxes, box_shape).float()
-    if turns is not None:
+    if turns is not None and turns.shape[1] == 3:
+        grid = space_grid(boxes.shape[1:], turns, box_shape, centre)
+        out = functional.grid_sample(
+            boxes.float()[:, None], grid, padding_mode="border", align_corners=True
+        )[:, 0]
+    elif turns is not None:
         grid = _plane_grid(boxes, turns, box_shape, centre)
         out = functional.grid_sample(
             boxes.float(), grid, mode="bicubic", padding_mode="border", align_corners=True
@@ -94,8 +102,10 @@ def random_turns(
 ) -> Tensor | None:
     """Return (n, 2, 2) matrices from offsets (i, j) in the result to offsets in the source.
 
-    None where boxes are neither turned nor flipped.
+    None where boxes are neither turned nor flipped; (n, 3, 3), of offsets (k, i, j), in space.
     """
+    if how.rotation == "space":
+        return random_turns_in_space(n, how.flip, generator, device)
     if how.rotation == "none" and not how.flip:
         return None
     turn = torch.rand(n, generator=generator, device=device)

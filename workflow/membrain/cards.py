@@ -38,6 +38,7 @@ class Card:
         n of the Cn symmetry of each output's particles, 0: round; empty without angle head.
     target : ``distance`` or ``membership``, what was learnt
     members : int, networks in the file, whose predictions are averaged
+    aligned : bool, whether boxes stand on the membrane along its normals
     training : dict, what the weights were trained on and how
     version : str, of the program
     sha256 : str, of the weights file
@@ -57,6 +58,7 @@ class Card:
     folds: tuple[int, ...] = ()
     target: str = "distance"
     members: int = 1
+    aligned: bool = True
     training: dict = field(default_factory=dict)
     version: str = __version__
     sha256: str = ""
@@ -131,6 +133,7 @@ NEWER_RULES = {
     ),
     "target": (lambda v: v in TARGETS, f"one of {', '.join(TARGETS)}"),
     "members": (lambda v: _is_whole(v) and v >= 1, "a whole number of 1 or more"),
+    "aligned": (lambda v: isinstance(v, bool), "true or false"),
 }
 
 

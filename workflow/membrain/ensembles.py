@@ -9,7 +9,7 @@ from .cards import Card
 from .errors import Problems
 
 SHARED = ("network", "width", "classes", "normalisation", "box_shape", "box_centre", "contrast")
-SHARED += ("pixel_size_angstrom", "cap", "heads", "folds", "target")
+SHARED += ("pixel_size_angstrom", "cap", "heads", "folds", "target", "aligned")
 
 
 def check_cards(cards: Sequence[Card], where: Sequence[str]) -> None:

@@ -42,9 +42,9 @@ def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
     add("--weight-decay", type=float, default=1e-3, metavar="W", help="of AdamW")
     add(
         "--rotation",
-        choices=("any", "quarter", "none"),
+        choices=("any", "quarter", "none", "space"),
         default="any",
-        help="random turns about the normal",
+        help="random turns about the normal, or about any axis (boxes of --unaligned alone)",
     )
     add("--no-flip", action="store_true", help="no mirroring in the plane")
     add(
@@ -77,6 +77,16 @@ def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
     add("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: the faster")
 
 
+def _check_turns(args: argparse.Namespace, is_aligned: bool) -> None:
+    """Check that boxes are turned about what they can be turned about."""
+    if args.rotation == "space" and (is_aligned or args.network != "membrain"):
+        raise InputError(
+            "--rotation: 'space' is for boxes not aligned to normals, and for network membrain",
+            found=f"{'aligned' if is_aligned else 'other'} boxes, network {args.network}",
+            remedy="set extract_subvolumes.unaligned too, or use rotation any",
+        )
+
+
 def recipe_of(
     args: argparse.Namespace, meta: Mapping, heads: Sequence[str], start: str = ""
 ) -> Recipe:
@@ -94,7 +104,7 @@ def recipe_of(
     Raises
     ------
     InputError
-        When the model's box does not fit into the file's.
+        When the model's box does not fit into the file's, or cannot be turned as asked for.
     """
     from .augmentation import Augmentation
     from .recipes import Recipe
@@ -102,7 +112,11 @@ def recipe_of(
     described = meta["subvolumes"]
     outer = tuple(described["box_shape"])
     inner = tuple(args.box_shape or outer)
-    if inner[0] != outer[0] or any(a > b for a, b in zip(inner, outer, strict=True)):
+    is_aligned = described.get("aligned", True)
+    _check_turns(args, is_aligned)
+    if (is_aligned and inner[0] != outer[0]) or any(
+        a > b for a, b in zip(inner, outer, strict=True)
+    ):
         raise InputError(
             "--box-shape",
             found=list(inner),

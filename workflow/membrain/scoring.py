@@ -187,8 +187,12 @@ def check_boxes(card: Card, described: Mapping, where: str, row_shape: Sequence[
             remedy = f"cut the boxes again with {key} of the model"
             problems.add(f"{where}: {what}", found=found, expected=expected, remedy=remedy)
 
+    is_aligned = described.get("aligned", True)
+    key = "extract_subvolumes.unaligned"
+    compare("whether boxes stand along normals", is_aligned, card.aligned, key)
     excess = [have - want for have, want in zip(row_shape, card.box_shape, strict=True)]
-    if excess[0] or min(excess) < 0:  # larger in the plane is well: the middle is scored
+    # larger in the plane is well, or anyhow where not aligned: the middle is scored
+    if (excess[0] and is_aligned) or min(excess) < 0:
         compare("shape of the boxes", list(row_shape), list(card.box_shape), "--box-shape")
         excess = [0, 0, 0]
     if described.get("box_centre") is not None:

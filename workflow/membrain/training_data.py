@@ -81,6 +81,7 @@ def _shared(table: PointTable) -> dict:
     described = table.meta.get("subvolumes", {})
     values = {name: table.meta.get(name, OLDER.get(name)) for name in SHARED}
     values.update({name: described.get(name) for name in SHARED_BOX})
+    values["aligned"] = described.get("aligned", True)
     values["contrast"] = (described.get("contrast") or {}).get("model")
     return values
 

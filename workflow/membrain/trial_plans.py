@@ -35,6 +35,14 @@ def _changed(options: Mapping, changes: Mapping, schema: Mapping, where: str) ->
             problems.add(f"{where}: key '{key}'", expected="one that a trial can change")
     content = set_keys(options, changes)
     check(validator_of(schema), content, where, problems)
+    train = content.get("train_model", {})
+    if train.get("rotation") == "space" and train.get("network") != "membrain":
+        problems.add(
+            f"{where}: 'train_model.rotation' space",
+            found=f"network {train.get('network')}",
+            expected="network membrain, whose boxes are cubes",
+            remedy="set train_model.network there, or leave that row out",
+        )
     problems.raise_if_any(f"{where}: {len(problems.errors)} mistakes")
     return content
 
@@ -115,4 +123,49 @@ def plan_crossval(options: Mapping, rows: Sequence[MembraneRow], schema: Mapping
         training = tuple(name for name in names if name not in judged)
         labels = {"fold": str(fold + 1), "membranes": " ".join(judged)}
         out.append(Trial(f"fold{fold + 1}", dict(options), {}, training, (), judged, labels))
+    return out
+
+
+def numbers_of_membranes(n: int) -> list[int]:
+    """Return 1, 2, 4 ... and n."""
+    return [*(2**i for i in range(n.bit_length()) if 2**i < n), n]
+
+
+def plan_ablation(options: Mapping, rows: Sequence[MembraneRow], schema: Mapping) -> list[Trial]:
+    """Return a trial for each row of the table, number of training membranes and repeat.
+
+    Repeat r learns from the r-th training membrane of the sheet and those that follow it.
+
+    Raises
+    ------
+    InputError
+        When no annotated membrane is left to judge by, more training membranes are asked for than
+        there are, or a row's keys are wrong.
+    """
+    how = options["ablation"]
+    pool = [name_of(row) for row in rows if row.split == "train" and row.annotations]
+    judged = [name_of(row) for row in rows if row.annotations and row.split == "test"]
+    judged = judged or [name_of(row) for row in rows if row.annotations and not row.split]
+    if not pool or not judged:
+        raise InputError(
+            "ablation: it needs annotated membranes to learn from and others to judge by",
+            found=f"{len(pool)} with split 'train', {len(judged)} with split 'test' or none",
+        )
+    numbers = how["membranes"] or numbers_of_membranes(len(pool))
+    if max(numbers) > len(pool):
+        raise InputError(
+            "config key 'ablation.membranes'",
+            found=max(numbers),
+            expected=f"at most {len(pool)}, the annotated rows with split 'train'",
+        )
+    out, validation = [], names_of_split(rows, "validation")
+    for row, changes in how["rows"].items():
+        content = _changed(options, changes, schema, f"config key 'ablation.rows.{row}'")
+        for n in numbers:
+            for first in range(how["repeats"] if n < len(pool) else 1):
+                training = tuple(pool[(first + i) % len(pool)] for i in range(n))
+                labels = {"row": row, "n_training": str(n)}
+                name = f"{row}_{n}_{first + 1}"
+                parts = (training, validation, tuple(judged), labels)
+                out.append(Trial(name, content, dict(changes), *parts))
     return out

@@ -104,17 +104,6 @@ def batch_annotations(wildcards):
     return list(dict.fromkeys(map(str, files)))
 
 
-def label_flags(of=OPTIONS):
-    """Return the options of labels as flags, but the classes, which are JSON."""
-    return flags({k: v for k, v in of["label_points"].items() if k != "classes"})
-
-
-def label_maps(of=OPTIONS):
-    """Return the density maps that give particles their shape: a changed map labels anew."""
-    maps = of["label_points"]["map"] or []
-    return list(maps.values()) if isinstance(maps, dict) else [maps] if maps else []
-
-
 # options of label_points that shape the distance to a particle
 SHAPE_OPTIONS = ("distance", "map", "map_threshold", "map_axis")
 SHAPE_OPTIONS += ("radii_angstrom", "covariance_angstrom2")
@@ -162,38 +151,7 @@ def batch_size(wildcards):
 
 def box_of(wildcards):
     """Return shape, centre and contrast of a batch's boxes: those of the model, or of a new one."""
-    return CARD or (widened(NEW_BOX) if is_training(wildcards.batch) else NEW_BOX)
-
-
-def widened(box):
-    """Return boxes to train on: half as wide again, so that turned ones have corners with data."""
-    shape = [box["box_shape"][0], *(n * 3 // 2 for n in box["box_shape"][1:])]
-    margins = [(outer - n) // 2 for outer, n in zip(shape, box["box_shape"])]
-    centre = [c + margin for c, margin in zip(box["box_centre"], margins)]
-    return {**box, "box_shape": shape, "box_centre": centre}
-
-
-def start_files(of=OPTIONS):
-    """Return the weights that training begins with and their card: a change trains anew."""
-    start = find_start(of)[0]
-    return [start, start.with_suffix(".json")] if start else []
-
-
-def training_flags(folder="train_model", of=OPTIONS, start=START):
-    """Return the options of training as flags, but those that name what lies elsewhere."""
-    elsewhere = ("pixel_size_angstrom", "start_from", "tensorboard", "ensemble")
-    options = {k: v for k, v in of["train_model"].items() if k not in elsewhere}
-    if start:
-        options["start_from"] = start
-    if of["train_model"]["tensorboard"]:
-        options["tensorboard"] = RESULTS / folder / "tensorboard"
-    return flags(options)
-
-
-def held_out_files():
-    """Return the held-out predictions of the members; none where a given one lacks them."""
-    files = [path.with_suffix(".held_out.npz") for path in MEMBERS]
-    return files if TRAINING or all(file.is_file() for file in files) else []
+    return CARD or (widened(NEW_BOX, OPTIONS) if is_training(wildcards.batch) else NEW_BOX)
 
 
 def is_training(batch):

@@ -148,3 +148,18 @@ rule summarise_trials:
     shell:
         "step summarise_trials --plan {input.plan:q} --seed {params.seed} --draws {params.draws}"
         " {params.how} --table {output.table:q} --picture {output.picture:q} > {log:q} 2>&1"
+
+
+use rule summarise_trials as summarise_ablation with:
+    input:
+        plan=RESULTS / "ablation/plan.json",
+        membranes=lambda w: result_files("ablation"),
+    output:
+        table=RESULTS / "ablation/table.tsv",
+        picture=RESULTS / "ablation/table.png",
+    log:
+        RESULTS / "logs/ablation/summarise_trials.log",
+    benchmark:
+        RESULTS / "benchmarks/ablation/summarise_trials.tsv"
+    params:
+        how="--lines row n_training",

@@ -31,7 +31,7 @@ def trial_box(options):
     given = options["train_model"]["pixel_size_angstrom"] or (start or {}).get(
         "pixel_size_angstrom"
     )
-    return box, widened(box), given or first_pixel_size()
+    return box, widened(box, options), given or first_pixel_size()
 
 
 @cache
@@ -86,7 +86,7 @@ def trials_of(target):
 
 TABLES = ("table.tsv", "table.png")
 SEARCHED = (*TABLES, "best.yaml")
-PLANS = {target: plan_trials(target) for target in ("search", "crossval")}
+PLANS = {target: plan_trials(target) for target in ("search", "crossval", "ablation")}
 MAIN = {}
 if TRAINING:
     names = [trial_plans.names_of_split(MEMBRANES, split) for split in ("train", "validation")]

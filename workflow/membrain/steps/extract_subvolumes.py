@@ -66,6 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="drop",
         help="points whose box leaves the tomogram: drop them, or mirror the tomogram",
     )
+    add(
+        "--unaligned",
+        action="store_true",
+        help="boxes along the tomogram's axes, not the normals, as for the paper's ablation",
+    )
     add("--output-subvolumes", required=True, metavar="NPY", help="the boxes")
     add("--output-points", required=True, metavar="NPZ", help="the points of the boxes")
     add("--status", required=True, metavar="TSV", help="status of each membrane")
@@ -99,6 +104,13 @@ def _check_same_tomogram(args: argparse.Namespace, table, info: dict, volume) ->
             )
 
 
+def _up(args: argparse.Namespace, normals):
+    """Return what boxes stand along, (n, 3) zyx: the normals, or the tomogram's z axis."""
+    import numpy as np
+
+    return np.tile(np.float32([1, 0, 0]), (len(normals), 1)) if args.unaligned else normals
+
+
 def _rows_to_cut(args: argparse.Namespace, table, grid, status) -> dict:
     """Return the rows of each membrane whose boxes are cut, with a message for the status."""
     import numpy as np
@@ -117,7 +129,8 @@ def _rows_to_cut(args: argparse.Namespace, table, grid, status) -> dict:
                     f"membrane '{name}': points that are not numbers, or normals of length 0",
                     remedy="run sample_points again",
                 )
-            is_inside = boxes_inside(*box_axes(points, normals, grid), grid, table.shape)
+            axes = _up(args, normals)
+            is_inside = boxes_inside(*box_axes(points, axes, grid), grid, table.shape)
             n_out, message = int((~is_inside).sum()), ""
             if n_out:
                 what = "dropped" if args.border == "drop" else "kept, mirrored"
@@ -163,7 +176,7 @@ def _cut(args: argparse.Namespace, table, info: dict, volume, status) -> tuple:
         writer = SubvolumeWriter(temporary, grid.shape)
         for name, (rows, message) in chosen.items():
             with status.isolate(name):
-                place = (table.shape, table.points[rows], table.normals[rows])
+                place = (table.shape, table.points[rows], _up(args, table.normals[rows]))
                 blocks = iter_boxes(read, *place, grid, info["grey"], sigma, contrast["inverted"])
                 writer.append(len(rows), blocks)
                 done.append(rows)
@@ -175,6 +188,7 @@ def _cut(args: argparse.Namespace, table, info: dict, volume, status) -> tuple:
         "pixel_size_angstrom": pixel_size,
         "smoothing_sigma_voxel": round(sigma, 6),
         "contrast": contrast,
+        **({"aligned": False} if args.unaligned else {}),
     }
     return np.concatenate(done), described
 
@@ -197,6 +211,7 @@ def run(args: argparse.Namespace) -> None:
         rows, described = _cut(args, table, info, volume, status)
     names = (
         "pixel_size_angstrom box_shape box_centre lowpass_angstrom contrast model_contrast border"
+        " unaligned"
     )
     made = provenance("extract_subvolumes", {name: getattr(args, name) for name in names.split()})
     meta = {**table.meta, "provenance": made, "subvolumes": described}

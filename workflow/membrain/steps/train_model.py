@@ -129,6 +129,7 @@ def _card(args: argparse.Namespace, joined, recipe, found):
         box_shape=recipe.box_shape,
         box_centre=recipe.box_centre,
         cap=joined.meta["cap"],
+        aligned=joined.described.get("aligned", True),
         network=recipe.network,
         width=recipe.width,
         heads=recipe.heads,
