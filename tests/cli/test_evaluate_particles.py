@@ -293,3 +293,15 @@ def test_scores_of_another_step_are_refused(data, capsys):
     code, _, _ = evaluate(data, picks(), "--scores", str(data / "points.npz"))
     assert code == 2
     assert "points.npz: not the table that this step takes" in capsys.readouterr().err
+
+
+def test_named_membranes_alone_are_judged_whatever_their_split(data):
+    code, metrics, rows = evaluate(data, picks(), "--only", "T1/M1", "T1/M2")
+    assert code == 0
+    assert [(row["membrane"], row["split"]) for row in rows] == [("M1", "test"), ("M2", "test")]
+    assert (metrics["rows"], metrics["overall"]["n_annotated"]) == ("split test", 12)
+
+
+def test_unknown_membrane_to_judge_is_refused(data, capsys):
+    assert evaluate(data, picks(), "--only", "T1/M9")[0] == 2
+    assert "--only: no membrane 'T1/M9'" in capsys.readouterr().err

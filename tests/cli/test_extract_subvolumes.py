@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -304,3 +305,18 @@ def test_full_disk_is_one_line_and_leaves_nothing(case, capsys, monkeypatch):
     message = capsys.readouterr().err
     assert "out.npy: cannot be written; found No space left on device; make room" in message
     assert sorted(folder.iterdir()) == before
+
+
+def test_unaligned_boxes_lie_along_the_tomogram_whatever_the_normals(case):
+    folder, _, table = case
+    assert run(folder, "--unaligned") == 0
+    upright, found = load(folder)
+    assert found.meta["subvolumes"]["aligned"] is False
+    tilted = np.tile(np.float32([0, 0.6, 0.8]), (len(table), 1))
+    replace(table, normals=tilted).write(folder / "points.npz")
+    assert run(folder, "--unaligned", name="other") == 0
+    boxes, other = load(folder, "other")
+    assert np.array_equal(boxes, upright)
+    assert np.allclose(other.normals, [0, 0.6, 0.8])  # of the points, for clustering and poses
+    assert run(folder, name="aligned") == 0
+    assert "aligned" not in load(folder, "aligned")[1].meta["subvolumes"]

@@ -237,3 +237,30 @@ def test_boxes_larger_in_the_plane_are_scored_at_their_middle(data):
     table.write(data / "boxes.npz")
     assert call(data) == 0
     assert np.abs(PointTable.read(data / "s.npz").extra["scores"] - expected).max() < 1e-5
+
+
+def test_named_membranes_alone_are_scored(data):
+    assert call(data) == 0
+    everything = PointTable.read(data / "s.npz")
+    assert call(data, "--membranes", "M3") == 0
+    table = PointTable.read(data / "s.npz")
+    assert set(table.membrane.tolist()) == {2}
+    assert np.array_equal(table.extra["scores"], everything.extra["scores"][N:])
+
+
+def test_boxes_along_other_axes_than_the_model_s_are_refused(data, capsys):
+    table = PointTable.read(data / "boxes.npz")
+    table.meta["subvolumes"]["aligned"] = False
+    table.write(data / "boxes.npz")
+    message = "whether boxes stand along normals; found False; expected True; cut the boxes again"
+    assert message in refused(data, capsys)
+    content = json.loads((data / "w.json").read_text())
+    (data / "w.json").write_text(json.dumps({**content, "aligned": False}))
+    assert call(data) == 0
+    boxes = np.load(data / "boxes.npy")
+    expected = PointTable.read(data / "s.npz").extra["scores"]
+    np.save(data / "boxes.npy", np.pad(boxes, ((0, 0), (1, 2), (1, 2), (1, 2))))
+    table.meta["subvolumes"]["box_centre"] = [4, 4, 4]
+    table.write(data / "boxes.npz")
+    assert call(data) == 0
+    assert np.abs(PointTable.read(data / "s.npz").extra["scores"] - expected).max() < 1e-5

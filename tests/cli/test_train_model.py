@@ -373,3 +373,47 @@ def test_nothing_to_write_is_refused(data, capsys):
     del flags[i : i + 2]
     assert main(["train_model", *flags]) == 2
     assert "--output or --held-out; found neither; expected at least one" in capsys.readouterr().err
+
+
+def test_named_membranes_alone_take_part(data):
+    write_batch(data, "T2", ("M1", "M7"), seed=1)
+    flags = ("--membranes", "T1/M1", "T2/M7")
+    assert call(data, *flags, tomograms=("T1", "T2")) == 0
+    training = read_card(data / "model.safetensors").training
+    assert (training["membranes"], training["n_boxes"]) == (["T1/M1", "T2/M7"], 2 * N)
+
+
+def test_unknown_membrane_is_refused(data, capsys):
+    assert call(data, "--membranes", "T1/M2") == 2
+    assert "--membranes: no membrane 'T1/M2'; did you mean 'T1/M1'?" in capsys.readouterr().err
+
+
+def unalign(folder, tomogram):
+    """Let boxes be along the tomogram's axes, larger than the model's in all directions."""
+    table = PointTable.read(folder / f"{tomogram}.npz")
+    described = {"box_shape": [9, 9, 9], "box_centre": [4, 4, 4], "aligned": False}
+    table.meta["subvolumes"].update(described)
+    table.write(folder / f"{tomogram}.npz")
+    boxes = np.load(folder / f"{tomogram}.npy")
+    np.save(folder / f"{tomogram}.npy", np.pad(boxes, ((0, 0), (1, 2), (0, 0), (0, 0))))
+
+
+def test_boxes_that_are_not_aligned_are_turned_in_space(data):
+    write_batch(data, "T3", size=9)
+    unalign(data, "T3")
+    flags = ("--rotation", "space", "--box-shape", "6", "6", "6")
+    assert call(data, *flags, tomograms=("T3",)) == 0
+    card = read_card(data / "model.safetensors")
+    assert (card.aligned, card.box_shape, card.box_centre) == (False, (6, 6, 6), (3, 3, 3))
+    assert card.training["recipe"]["augmentation"]["rotation"] == "space"
+
+
+def test_turns_in_space_of_boxes_that_stand_on_the_membrane_are_refused(data, capsys):
+    assert call(data, "--rotation", "space") == 2
+    message = "'space' is for boxes not aligned to normals, and for network membrain; found aligned"
+    assert message in capsys.readouterr().err
+    write_batch(data, "T3", size=9)
+    unalign(data, "T3")
+    flags = ("--rotation", "space", "--network", "wide", "--box-shape", "6", "6", "6")
+    assert call(data, *flags, tomograms=("T3",)) == 2
+    assert "found other boxes, network wide" in capsys.readouterr().err

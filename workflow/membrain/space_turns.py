@@ -53,9 +53,10 @@ def space_grid(
     (n, K, I, J, 3) float tensor
     """
     sizes = list(zip(source, box_shape, centre, strict=True))
-    steps = [torch.arange(want, device=turns.device) - middle for _, want, middle in sizes]
+    like = {"dtype": turns.dtype, "device": turns.device}
+    steps = [torch.arange(want, **like) - middle for _, want, middle in sizes]
     offsets = torch.stack(torch.meshgrid(*steps, indexing="ij"), dim=-1)  # (K, I, J, 3)
-    middles = torch.tensor([m + (have - want) // 2 for have, want, m in sizes], device=turns.device)
+    middles = torch.tensor([m + (have - want) // 2 for have, want, m in sizes], **like)
     index = torch.einsum("nab,kijb->nkija", turns, offsets) + middles
-    last = torch.tensor([have - 1.0 for have in source], device=turns.device)
+    last = torch.tensor([have - 1 for have in source], **like)
     return (2 * index / last - 1).flip(-1)

@@ -107,9 +107,9 @@ def trial_input(stage, up, end):
 
     def find(wildcards):
         variant = VARIANTS.of(stage_of(stage, wildcards), wildcards.variant)
-        batch = "" if up == "info" else f"/{wildcards.batch}"
+        place = [wildcards.tomogram, *([] if up == "info" else [wildcards.batch])]
         stage_up = {"boxes": "wide"}.get(up, up) if stage == "labels" else up
-        return trial_file(stage_up, variant.up[up], f"{wildcards.tomogram}{batch}{end}")
+        return trial_file(stage_up, variant.up[up], "/".join(place) + end)
 
     return find
 
