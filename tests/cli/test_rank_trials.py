@@ -1,6 +1,7 @@
 """rank_trials from the command line."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -84,3 +85,13 @@ def test_first_of_equal_trials_wins(data):
     plan = [trial(data, ["good.npz"], seed=i) for i in (5, 6)]
     assert call(data, plan) == 0
     assert yaml.safe_load((data / "b.yaml").read_text()) == {"seed": 5}
+
+
+def test_search_without_any_particle_is_told(data, capsys):
+    nothing = held(0)
+    labels = np.full_like(nothing.labels, 7.0)
+    replace(nothing, labels=labels, clear_labels=labels).write(data / "good.npz")
+    assert call(data, [trial(data, ["good.npz"], seed=1)]) == 2
+    message = "plan.json: no annotated particle among the points held out, in any trial; expected"
+    assert message in capsys.readouterr().err
+    assert not (data / "b.yaml").exists()

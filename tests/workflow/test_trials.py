@@ -68,6 +68,11 @@ def test_options_that_change_boxes_and_points_make_their_own(tmp_path):
     ("target", "changes", "message"),
     [
         ("search", {}, "config key 'search.grid': nothing to search; expected lists of values"),
+        (
+            "ablation",
+            {"ablation": {"rows": {"raw": {"tomograms": "gone.tsv"}}}},
+            "config key 'tomograms': gone.tsv not found",
+        ),
         ("search", {"model": "pretrained"}, "search: config key 'model'; found pretrained; expect"),
         (
             "search",
@@ -125,3 +130,11 @@ def test_ablation_trains_each_cell_on_boxes_of_its_own(tmp_path):
     assert sum("--rotation space " in line for line in trained) == 1
     membership = [line for line in commands(done, "label_points") if "--target membership" in line]
     assert len(membership) == 1
+
+
+def test_another_sheet_of_tomograms_must_hold_them_all(tmp_path):
+    text = (DATA / "tomograms.tsv").read_text().replace("volume.mrc", str(DATA / "volume.mrc"))
+    (tmp_path / "raw.tsv").write_text(text.replace("T1", "T2"))
+    done = dry_run(tmp_path, "ablation", ablation={"rows": {"raw": {"tomograms": "raw.tsv"}}})
+    assert done.returncode == 2
+    assert "raw.tsv: no row of tomogram T1; expected every tomogram of" in done.stderr

@@ -53,7 +53,7 @@ def data(tmp_path_factory):
         "membranes": "data/membranes.tsv",
         "model": "train",
         "device": "cpu",
-        "sample_points": {"thinning_voxel": 3.0},
+        "sample_points": {"thinning_voxel": 2.0},
         "label_points": {"radii_angstrom": {"dimer": [100, 55, 60]}},
         "train_model": {"epochs": 1, "batch_size": 16},
         "search": {

@@ -34,6 +34,20 @@ def trial_box(options):
     return box, widened(box, options), given or first_pixel_size()
 
 
+def read_other_tomograms(sheet):
+    """Return the tomograms of another sheet, which holds all that have membranes."""
+    planning.check_files({"tomograms": sheet})
+    found = sheets.read_tomograms(sheet)
+    missing = [name for name in USED_TOMOGRAMS if name not in found]
+    if missing:
+        raise InputError(
+            f"{sheet}: no row of tomogram {', '.join(missing)}",
+            expected=f"every tomogram of {OPTIONS['membranes']}, as in {OPTIONS['tomograms']}",
+        )
+    planning.check_headers(found[name] for name in USED_TOMOGRAMS)
+    return found
+
+
 @cache
 def first_pixel_size():
     """Return the pixel size of the first training tomogram."""
@@ -44,8 +58,7 @@ def add_labels(trial):
     """Note what a trial needs up to its labels; return the keys."""
     sheet = trial.options["tomograms"]
     if sheet not in SHEETS:
-        planning.check_files({"tomograms": sheet})
-        SHEETS[sheet] = sheets.read_tomograms(sheet)
+        SHEETS[sheet] = read_other_tomograms(sheet)
     box, wide, pixel_size = trial_box(trial.options)
     names = ("box_shape", "box_centre", "contrast")
     parts = ({name: b[name] for name in names} for b in (box, wide))

@@ -63,6 +63,7 @@ def _best(trial: dict, score) -> str:
 
 def run(args: argparse.Namespace) -> None:
     """Read the plan, judge, write."""
+    from ..errors import InputError
     from ..evaluation_files import cell
     from ..files import atomic_path, read_json, write_table
     from ..flags import check_ranges
@@ -72,6 +73,12 @@ def run(args: argparse.Namespace) -> None:
     check_ranges(args, least={"draws": 0, "seed": 0})
     plan = read_json(args.plan)
     scores = _judge_all(plan, args.draws, args.seed)
+    if not any(score.n_annotated for score in scores):
+        raise InputError(
+            f"{args.plan}: no annotated particle among the points held out, in any trial",
+            expected="at least one, whose points below the distance near a particle make a cluster",
+            remedy="annotate more, or sample points more densely (config: sample_points)",
+        )
     order = ranks(scores)
     keys = list(plan[0]["labels"])
     rows = []
