@@ -14,7 +14,7 @@ from .trials import Trial, expand, set_keys
 # keys that no trial can change: where things lie, and how the run is cut into jobs
 FIXED = ("membranes", "results", "model", "device", "membranes_per_job", "allow_failed")
 LATER = ("orient_particles", "evaluate_particles", "export_particles", "average_subvolumes")
-LATER += ("compare_picks", "score_points")  # what a search does not look at
+LATER += ("compare_picks", "score_points", "refine_angles")  # what a search does not look at
 
 
 def name_of(row: MembraneRow) -> str:

@@ -29,7 +29,7 @@ def run_facts():
         "results": str(RESULTS),
         "pixel_size_angstrom": PIXEL_SIZE,
         "box_shape": box,
-        "training_box_shape": widened(NEW_BOX)["box_shape"] if TRAINING else box,
+        "training_box_shape": widened(NEW_BOX, OPTIONS)["box_shape"] if TRAINING else box,
         "n_networks": len(MEMBERS),
         "n_jobs": STEP_JOBS,
     }
