@@ -168,6 +168,22 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def tell_load(load: float, n_cores: int) -> list[str]:
+    """Return a note where other programs keep cores busy, of which a plan knows nothing.
+
+    Parameters
+    ----------
+    load : float, mean number of programs that want to run
+    n_cores : int
+    """
+    if load < n_cores / 2:
+        return []
+    return [
+        f"This machine is busy ({load:.0f} programs want its {n_cores} cores): times are those of "
+        "free cores."
+    ]
+
+
 def make_plan(args: argparse.Namespace, folder: Path) -> list[str]:
     """Return the lines of the plan; write its tables where asked."""
     configfile = args.configfile
@@ -190,7 +206,8 @@ def make_plan(args: argparse.Namespace, folder: Path) -> list[str]:
         f"Time: from {sum(n_seen.values())} finished jobs of {len(n_seen)} steps; other steps from "
         f"built-in rates, this machine takes {machine:.2f} times as long."
     )
-    return plan_lines(steps, courses, [note, rates_note])
+    busy = tell_load(os.getloadavg()[0], os.cpu_count() or 1)
+    return plan_lines(steps, courses, [note, rates_note, *busy])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
