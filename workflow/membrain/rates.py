@@ -120,7 +120,7 @@ RATES = {
         per_kilopoint=1.0,
         per_gb=0.5,
         threaded_share=0.7,
-        start_mb=250,
+        start_mb=310,
         bytes_per_point=10,
     ),
     "export_heatmaps": Rate(0.8, 0.01, 0.02, start_mb=125, bytes_per_point=60),
@@ -129,11 +129,28 @@ RATES = {
     "compare_picks": Rate(3.0, 0.05, 0.05, start_mb=220),
     "intersect_picks": Rate(1.0, 0.01, 0.01),
     "average_subvolumes": Rate(3.0, per_kilopoint=0.1, per_gb=1, threaded_share=0.7, start_mb=400),
+    "rank_trials": Rate(1.0),
+    "summarise_trials": Rate(1.0),
     "collect_status": Rate(0.2, 0.001, start_mb=20, bytes_per_membrane=300),
     "check_status": Rate(0.2, start_mb=20, bytes_per_membrane=0),
 }
 # rules that run a step under another name
-OTHER_NAMES = {"train_member": "train_model", "average_annotations": "average_subvolumes"}
+OTHER_NAMES = {
+    "train_member": "train_model",
+    "average_annotations": "average_subvolumes",
+    "inspect_trial": "inspect_tomogram",
+    "sample_trial": "sample_points",
+    "extract_trial": "extract_subvolumes",
+    "label_trial": "label_points",
+    "try_training": "train_model",
+    "train_trial": "train_model",
+    "join_trial": "join_models",
+    "score_trial": "score_points",
+    "cluster_trial": "cluster_points",
+    "orient_trial": "orient_particles",
+    "evaluate_trial": "evaluate_particles",
+    "summarise_ablation": "summarise_trials",
+}
 ON_GPU = ("train_model", "score_points")
 
 
