@@ -10,7 +10,7 @@ the machine.
 Overhead of jobs alone: with --idle-run many (or published) the membranes are run through a copy of
 the workflow whose steps do nothing but make their files; what is left is Snakemake's own.
 
-With --many-run the 455 membranes, which are small (40 x 40 voxels), are run through the whole
+With --many-run the 455 membranes, which are small (24 x 24 voxels), are run through the whole
 workflow, and the plan made before is set beside what the run took.
 
 Overhead: the demo's two tomograms are simulated and the rows of its sheet repeated under other

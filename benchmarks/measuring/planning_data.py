@@ -39,12 +39,12 @@ def read_sheet(path: Path) -> list[dict]:
 
 
 def make_sheet(rng: np.random.Generator) -> np.ndarray:
-    """Return a mask of a flat sheet, 40 x 40 x 4 voxels, tilted at random."""
+    """Return a mask of a flat sheet, 24 x 24 x 4 voxels, tilted at random."""
     normal = np.array([1.0, *rng.uniform(-0.3, 0.3, 2)])
     normal /= np.linalg.norm(normal)
     places = np.moveaxis(np.indices(SMALL), 0, -1) - (np.array(SMALL) - 1) / 2
     is_near = np.abs(places @ normal) <= 2
-    return (is_near & (np.abs(places[..., 1:]) <= 20).all(axis=-1)).astype(np.int8)
+    return (is_near & (np.abs(places[..., 1:]) <= 12).all(axis=-1)).astype(np.int8)
 
 
 def make_many(folder: Path, n_tomograms: int, n_membranes: int) -> Path:

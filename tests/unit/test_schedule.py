@@ -44,8 +44,11 @@ def test_memory_is_that_of_jobs_at_the_same_time():
 def test_boxes_leave_the_disk_when_their_last_reader_has_ended():
     jobs = []
     for i in range(3):
-        makes = Job((), (f"boxes{i}",), start_seconds=1.0, kept_mb=1.0, removed_mb=100.0)
+        files = (f"boxes{i}", f"status{i}")
+        size = {"removed": files[:1], "kept_mb": 1.0, "removed_mb": 100.0}
+        makes = Job((), files, start_seconds=1.0, **size)
         jobs += [makes, Job((f"boxes{i}",), (f"scores{i}",), start_seconds=1.0, kept_mb=10.0)]
+    jobs.append(Job(("status0", "status1", "status2"), ("status",), start_seconds=1.0))
     assert play(jobs, 1, 0.0).disk_mb == pytest.approx(100 + 3 + 30)
     assert play(jobs, 3, 0.0).disk_mb == pytest.approx(300 + 3 + 30)
     reader = Job(("boxes0", "boxes1", "boxes2", "scores2"), ("model",), start_seconds=1.0)

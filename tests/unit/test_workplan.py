@@ -121,8 +121,10 @@ def test_steps_are_summed_and_the_rest_is_done():
 
 
 def test_boxes_are_planned_to_be_removed():
-    jobs = plan_jobs(RUN, [_record("extract_subvolumes", tomogram="A", batch="batch001")])
+    record = _record("extract_subvolumes", tomogram="A", batch="batch001")
+    jobs = plan_jobs(RUN, [{**record, "output": ["a.npy", "a.npz", "a.status.tsv"]}])
     (job,) = to_schedule(jobs, dict.fromkeys(rates.RATES, 1.0))
+    assert job.removed == ("a.npy",)
     assert job.removed_mb == pytest.approx(300 * 1000 * 4e-6)
     assert 0.006 < job.kept_mb < 0.1
 

@@ -21,8 +21,8 @@ class Job:
         Its time that more threads do not shorten, and that which they share.
     read_mb : float, size of what it reads beside the outputs of others
     memory_mb : float
-    kept_mb, removed_mb : float
-        Disk that its outputs take for good, and until their last reader has ended.
+    removed : tuple of str, those of its outputs that go when their last reader has ended
+    kept_mb, removed_mb : float, disk that the other outputs take for good, and these meanwhile
     """
 
     inputs: tuple[str, ...]
@@ -32,6 +32,7 @@ class Job:
     shared_seconds: float = 0.0
     read_mb: float = 0.0
     memory_mb: float = 0.0
+    removed: tuple[str, ...] = ()
     kept_mb: float = 0.0
     removed_mb: float = 0.0
 
@@ -64,7 +65,12 @@ class _Run:
             for other in makers:
                 self.after[other].append(i)
         self.n_awaited = [len(makers) for makers in self.before]
-        self.n_readers = [len(readers) for readers in self.after]
+        owner = {file: i for i, job in enumerate(jobs) for file in job.removed}
+        self.frees = [{owner[file] for file in job.inputs if file in owner} for job in jobs]
+        self.n_readers = [0] * len(jobs)
+        for makers in self.frees:
+            for other in makers:
+                self.n_readers[other] += 1
         self.ready: list[tuple[float, float, int]] = []
         self.running: list[tuple[float, int]] = []
         self.memory = self.disk = self.peak_memory = self.peak_disk = 0.0
@@ -74,7 +80,7 @@ class _Run:
 
     def make_ready(self, i: int) -> None:
         """Put a job where Snakemake does: jobs that free disk first, then those that read much."""
-        freed = sum(self.jobs[other].removed_mb for other in self.before[i])
+        freed = sum(self.jobs[other].removed_mb for other in self.frees[i])
         heapq.heappush(self.ready, (-freed, -self.jobs[i].read_mb, i))
 
     def start(self, i: int, end: float) -> None:
@@ -90,7 +96,7 @@ class _Run:
         """End the job that ends next; return when, and which."""
         now, i = heapq.heappop(self.running)
         self.memory -= self.jobs[i].memory_mb
-        for other in self.before[i]:
+        for other in self.frees[i]:
             self.n_readers[other] -= 1
             if self.n_readers[other] == 0:
                 self.disk -= self.jobs[other].removed_mb

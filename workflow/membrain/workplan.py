@@ -157,6 +157,7 @@ def to_schedule(jobs: Sequence[PlannedJob], factors: Mapping[str, float]) -> lis
         factor, share = factors[job.step], rates.RATES[job.step].threaded_share
         work = factor * rates.work_seconds(job.step, job.load)
         makes_boxes = job.step == "extract_subvolumes"
+        boxes = tuple(file for file in job.outputs if makes_boxes and file.endswith(".npy"))
         out.append(
             Job(
                 inputs=job.inputs,
@@ -167,6 +168,7 @@ def to_schedule(jobs: Sequence[PlannedJob], factors: Mapping[str, float]) -> lis
                 read_mb=job.load.read_mb,
                 memory_mb=rates.memory_megabytes(job.step, job.load),
                 kept_mb=rates.kept_megabytes(job.step, job.load),
+                removed=boxes,
                 removed_mb=rates.box_megabytes(job.load) if makes_boxes else 0.0,
             )
         )
