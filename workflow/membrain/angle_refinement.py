@@ -49,7 +49,7 @@ class Options:
     symmetry: Mapping[str, int]
     position: float = 1.1
     top: str = "auto"
-    head_weight: float = 3.0
+    head_weight: float = 1.0
 
     def symmetry_of(self, name: str) -> int:
         """Return the n of a class; 0: it is round."""

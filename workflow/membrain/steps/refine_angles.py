@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, value, text in helps:
         add(f"--{name}", type=float, default=value, metavar="R", help=f"{text}, working voxels")
     what = "log-likelihood that certain angles of the model's head add; 0: they do not count"
-    add("--head-weight", type=float, default=3.0, metavar="W", help=what)
+    add("--head-weight", type=float, default=1.0, metavar="W", help=what)
     what = "length of a working voxel (the model's); 0: the tomogram's own"
     add("--pixel-size-angstrom", type=float, default=0.0, metavar="W", help=what)
     add("--seed", type=int, default=0, help="of the places where the spectrum is measured")
