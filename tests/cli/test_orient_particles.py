@@ -296,3 +296,16 @@ def test_head_that_the_model_has_not_is_refused(tmp_path, capsys):
     cluster(tmp_path, planted(1)[0])
     assert run(tmp_path, "--axis", "head") == 2
     assert "scores.npz: no angles for --axis head; expected" in capsys.readouterr().err
+
+
+def test_spread_of_an_ensemble_stays_with_its_particle(tmp_path):
+    table, _, _ = planted(3)
+    spread = np.float32([0.3, 0.6, 0.9])[table.membrane][:, None]
+    assert cluster(tmp_path, table.with_extra(score_spread=spread)) == 0
+    assert run(tmp_path) == 0
+    particles = read_particles(tmp_path / "particles.tsv")
+    assert list(particles.membrane) == ["M1", "M2", "M3"]
+    np.testing.assert_allclose(particles.score_spread, [0.1, 0.2, 0.3], atol=1e-5)
+    assert cluster(tmp_path, table) == 0
+    assert run(tmp_path) == 0
+    assert np.isnan(read_particles(tmp_path / "particles.tsv").score_spread).all()
