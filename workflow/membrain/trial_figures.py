@@ -66,6 +66,8 @@ def draw_lines(path: str | Path, rows: Sequence[Mapping], line: str, x: str, fig
                 if None not in ends:
                     axes.plot([place, place], ends, color=look["color"], linewidth=1, alpha=0.7)
         axes.set_xticks(range(len(numbers)), [str(n) for n in numbers])
-        axes.set(xlabel="training membranes", ylabel="F1 on the membranes judged", ylim=(None, 1.0))
+        axes.set(
+            xlabel="training membranes", ylabel="F1 on the membranes judged", ylim=(None, 1.02)
+        )
         axes.legend(labelcolor=None)
         axes.axhline(1.0, color=GREY, linewidth=0.8)
