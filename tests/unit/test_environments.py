@@ -27,8 +27,9 @@ def pins(name):
 def test_environment_has_the_versions_of_the_lock(name):
     locked = pins("requirements.txt")
     content = yaml.safe_load((ROOT / "envs" / f"{name}.yaml").read_text())
-    packages = dict(entry.split("=", 1) for entry in content["dependencies"])
-    del packages["python"]
+    entries = [entry for entry in content["dependencies"] if not entry.startswith("python=")]
+    # one = would also take 2.4.6.1 for 2.4.6
+    packages = dict(entry.split("==") for entry in entries)
     found = {CONDA_NAMES.get(package, package): v for package, v in packages.items()}
     assert found == {package: locked[package] for package in found}
     assert content["channels"] == ["conda-forge", "nodefaults"]
