@@ -13,7 +13,7 @@ PY := workflow tests $(wildcard benchmarks)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 CONFIG ?= $(DEMO)/config.yaml
-.PHONY: help install demo plan test test-slow check check-messages format bench clean
+.PHONY: help install demo plan test test-slow test-slurm check check-messages format bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,13 +39,17 @@ plan: $(INSTALLED) ## tell what a run of CONFIG=my.yaml will take, and what of i
 	$(BIN)/python workflow/plan.py --configfile $(CONFIG)
 
 test: $(INSTALLED) ## run the fast tests
-	$(BIN)/python -m pytest -q -n auto -m "not slow"
+	$(BIN)/python -m pytest -q -n auto -m "not slow and not slurm"
 
 check-messages: $(INSTALLED) ## find errors that no test reaches or whose message no test looks at
 	$(BIN)/python tests/tools/check_messages.py -n auto
 
 test-slow: $(INSTALLED) ## run the slow tests, whole workflows among them
 	$(BIN)/python -m pytest -q -m slow
+
+test-slurm: $(INSTALLED) ## run the workflow on a SLURM of this machine's own (needs root and apt)
+	$(BIN)/python tests/slurm/cluster.py install
+	$(BIN)/python -m pytest -q -rs -n 0 -m slurm tests/slurm
 
 check: $(INSTALLED) ## look for mistakes of style, in Python and in rules
 	$(BIN)/ruff check $(PY)

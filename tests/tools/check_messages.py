@@ -141,7 +141,7 @@ def run_tests(arguments: list[str], garble: dict[str, str]) -> list[dict]:
         environment = {**os.environ, "CHECK_MESSAGES": str(given)}
         environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), str(SOURCES)])
         command = [sys.executable, "-m", "pytest", "-q", "-p", "check_messages", "--tb=no"]
-        command += ["-m", "not slow and not workflow", *arguments, *files]
+        command += ["-m", "not slow and not workflow and not slurm", *arguments, *files]
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
         if not garble and done.returncode:
             sys.exit(done.stdout + done.stderr)
