@@ -67,7 +67,7 @@ def snakemake(config: Path, *flags: str, root: Path = ROOT) -> tuple[float, floa
 
 def measure_planning(folder: Path, name: str) -> None:
     """Print how long planning takes."""
-    from membrain import sheets
+    from membrain import batches, sheets
 
     n_tomograms, n_membranes, goal = SETS[name]
     config = make_many(folder, n_tomograms, n_membranes)
@@ -85,7 +85,7 @@ def measure_planning(folder: Path, name: str) -> None:
     start = time.perf_counter(), time.process_time()
     tomograms = sheets.read_tomograms(folder / "tomograms.tsv")
     rows = sheets.read_membranes(folder / "membranes.tsv", tomograms)
-    sheets.group_batches(rows, 32)
+    batches.group_batches(rows, 32)
     show("  reading and checking both sheets", f"{time.perf_counter() - start[0]:.3f} s", "2 s")
     show("  of this processor time", f"{time.process_time() - start[1]:.3f} s")
 

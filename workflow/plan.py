@@ -21,6 +21,7 @@ from pathlib import Path
 
 from job_events import read_jobs
 from membrain import sheets
+from membrain.batches import group_batches, read_batches
 from membrain.errors import InputError
 from membrain.files import write_table
 from membrain.mask_areas import expected_points, fill_areas, measure_areas
@@ -84,7 +85,7 @@ def estimate_points(
     seconds : float, for which masks are read; 0: none
     """
     options, results = facts["options"], Path(facts["results"])
-    batches = sheets.group_batches(rows, options["membranes_per_job"])
+    batches = group_batches(rows, options["membranes_per_job"], read_batches(results))
     points: dict[tuple[str, str], float] = {}
     for (tomogram, batch), members in batches.items():
         known = known_points(results, tomogram, batch)
@@ -125,7 +126,8 @@ def read_run(facts: Mapping, seconds: float) -> tuple[Run, str]:
     }
     points, note = estimate_points(facts, rows, pixel_sizes, seconds)
     members = {(m.tomogram, m.name): m for m in to_membranes(rows, points)}
-    batches = sheets.group_batches(rows, options["membranes_per_job"])
+    known = read_batches(facts["results"])
+    batches = group_batches(rows, options["membranes_per_job"], known)
     validates = any(row.split == "validation" for row in rows)
     return Run(
         batches={

@@ -27,6 +27,13 @@ TO_LOOK_AT = (
     ("report.html", "the report"),
     ("status.tsv", "what became of each membrane in each step"),
 )
+DIED = (
+    "the job ended without a message: killed, out of memory, over its time limit, or its machine "
+    "was lost; give it more memory or time, or fewer membranes (config: membranes_per_job), and "
+    "run again"
+)
+# of a job that failed, as Snakemake tells it
+LOG = re.compile(r"^ +log: (.+?) \(check log file", re.MULTILINE)
 ERROR = re.compile(rf"({'|'.join(VERBS)}): error: ")
 
 
@@ -88,7 +95,7 @@ def path_lines(folder: Path) -> list[str]:
     return [f"{path!s:<{width}}  {words}" for path, words in there]
 
 
-def failure_reasons(folder: Path, since: float) -> list[str]:
+def failure_reasons(folder: Path, since: float, told: str = "") -> list[str]:
     """Return what the steps of a run that failed have to say, a line or some lines each.
 
     Parameters
@@ -96,9 +103,16 @@ def failure_reasons(folder: Path, since: float) -> list[str]:
     folder : Path, output folder of the run
     since : float, seconds since 1970
         Logs that were written earlier are of another run.
+    told : str
+        What Snakemake told so far: it names the logs of jobs that failed, also at a first try.
+
+    Notes
+    -----
+    A job that was killed says nothing, and may not have come to write a log. One that went well at
+    a later try is known by its benchmark file, which Snakemake writes at a good end.
     """
     logs = [path for path in (folder / "logs").rglob("*.log") if path.stat().st_mtime >= since]
-    reasons = []
+    reasons, silent = [], set()
     for path in sorted(logs, key=lambda path: path.stat().st_mtime):
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         first = next((i for i, line in enumerate(lines) if ERROR.match(line)), None)
@@ -106,12 +120,28 @@ def failure_reasons(folder: Path, since: float) -> list[str]:
             reasons += lines[first:]
         elif any(line.startswith("Traceback") for line in lines):
             reasons.append(f"{path}: {lines[-1]} (a fault of the program: please report it)")
-    return reasons
+        else:
+            silent.add(path)
+    named = map(Path, dict.fromkeys(LOG.findall(told)))
+    died = [path for path in named if path in silent or path not in logs]
+    return reasons + [f"{path}: {DIED}" for path in died if not _ended_well(folder, path, since)]
 
 
-def tell_failures(folder: Path, since: float) -> None:
+def _ended_well(folder: Path, log: Path, since: float) -> bool:
+    """Return whether the job of a log ended well in the end: its benchmark file is new."""
+    if not log.is_relative_to(folder / "logs"):
+        return True  # of another workflow
+    name = log.relative_to(folder / "logs").with_suffix(".tsv")
+    benchmark = folder / "benchmarks" / name
+    begun = log.stat().st_mtime if log.is_file() else since
+    return benchmark.is_file() and benchmark.stat().st_mtime >= max(begun, since)
+
+
+def tell_failures(folder: Path, since: float, snakemake_logs: Sequence[str | Path] = ()) -> None:
     """Print why a run failed, at its end where it is seen."""
-    reasons = failure_reasons(Path(folder), since)
+    paths = [path for path in map(Path, snakemake_logs) if path.is_file()]
+    told = "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in paths)
+    reasons = failure_reasons(Path(folder), since, told)
     if reasons:
         print("", "What failed, and why:", *reasons, "", sep="\n", file=sys.stderr)
 

@@ -257,3 +257,14 @@ def test_another_tomogram_than_the_info_tells(made, tmp_path, capsys):
     )
     assert call(made, tmp_path / "out", "--tomograms", str(tmp_path / "tomograms.tsv")) == 2
     assert "small.mrc: not the shape of the tomogram that" in capsys.readouterr().err
+
+
+def test_averages_without_a_usable_tomogram_are_refused(tmp_path, capsys):
+    empty_particles().write(tmp_path / "p.csv", ",")
+    (tmp_path / "T1.json").write_text(json.dumps({"tomogram": "T1", "failure": "cut short"}))
+    (tmp_path / "tomograms.tsv").write_text("tomogram\tpath\nT1\tT1.mrc\n")
+    flags = ["--particles", "p.csv", "--tomograms", "tomograms.tsv", "--infos", "T1.json"]
+    flags = [str(tmp_path / flag) if flag[0] != "-" else flag for flag in flags]
+    flags += ["--output-dir", str(tmp_path / "out")]
+    assert main(["average_subvolumes", *flags]) == 2
+    assert "--infos: every tomogram failed; see the status table" in capsys.readouterr().err

@@ -305,3 +305,14 @@ def test_named_membranes_alone_are_judged_whatever_their_split(data):
 def test_unknown_membrane_to_judge_is_refused(data, capsys):
     assert evaluate(data, picks(), "--only", "T1/M9")[0] == 2
     assert "--only: no membrane 'T1/M9'" in capsys.readouterr().err
+
+
+def test_tomogram_that_failed_is_left_out(data, caplog):
+    sheet = data / "membranes.tsv"
+    sheet.write_text(sheet.read_text() + "T2\tM1\tm.mrc\ttest\ta1.csv\n")
+    failed = data / "T2.json"
+    failed.write_text(json.dumps({"tomogram": "T2", "failure": "cut short"}))
+    code, metrics, rows = evaluate(data, picks(), "--infos", str(data / "T1.json"), str(failed))
+    assert code == 0
+    assert {row["tomogram"] for row in rows} == {"T1"}
+    assert "T2.json: the tomogram failed and is left out" in caplog.text

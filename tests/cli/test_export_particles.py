@@ -121,3 +121,17 @@ def test_mistakes_end_in_one_line_and_leave_nothing(tmp_path, tables, infos, cap
     assert main([*flags, "--infos", *infos, "--tilt-series-pixel-size-angstrom", "-1"]) == 2
     assert "expected 0 or more" in capsys.readouterr().err
     assert not (tmp_path / "p.csv").exists()
+
+
+def test_tomogram_that_failed_has_a_file_without_particles(tmp_path, infos):
+    failed = tmp_path / "T3.json"
+    failed.write_text(json.dumps({"tomogram": "T3", "failure": "cut short"}))
+    particles("T1").write(tmp_path / "1.tsv")
+    flags = ["--particles", str(tmp_path / "1.tsv"), "--infos", *infos, str(failed)]
+    flags += ["--star-dir", str(tmp_path / "stars"), "--import-list", str(tmp_path / "all.star")]
+    assert main(["export_particles", *flags, "--star", str(tmp_path / "p.star")]) == 0
+    assert len(starfile.read(tmp_path / "stars/T1.star")["particles"]) == 3
+    text = (tmp_path / "stars/T3.star").read_text()
+    assert "data_particles" in text
+    assert "_rlnTomoName" in text
+    assert "T3" in (tmp_path / "all.star").read_text()

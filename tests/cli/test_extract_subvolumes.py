@@ -320,3 +320,42 @@ def test_unaligned_boxes_lie_along_the_tomogram_whatever_the_normals(case):
     assert np.allclose(other.normals, [0, 0.6, 0.8])  # of the points, for clustering and poses
     assert run(folder, name="aligned") == 0
     assert "aligned" not in load(folder, "aligned")[1].meta["subvolumes"]
+
+
+def statuses(folder, name="out"):
+    rows = read_status(folder / f"{name}.tsv")
+    return {row["membrane"]: (row["status"], row["message"]) for row in rows}
+
+
+@pytest.mark.parametrize("fault", ["gone", "cut short", "other shape"])
+def test_membranes_fail_where_the_tomogram_has_become_unreadable(case, fault, capsys):
+    folder, volume, table = case
+    path = folder / "T1.mrc"
+    if fault == "other shape":
+        write_volume(path, volume[:-1], 10.0)
+    elif fault == "cut short":
+        path.write_bytes(path.read_bytes()[:-8])
+    else:
+        path.unlink()
+    assert run(folder) == 2
+    assert not list(folder.glob("out.*"))
+    assert run(folder, "--record-failure") == 0
+    boxes, points = load(folder)
+    assert (boxes.shape, len(points), points.membranes) == ((0, 12, 12, 12), 0, table.membranes)
+    assert points.meta["subvolumes"]["box_shape"] == [12, 12, 12]
+    for name in table.membranes:
+        status, message = statuses(folder)[name]
+        assert status == "failed"
+        assert message.startswith("its tomogram failed: ")
+        assert "T1.mrc: " in message
+
+
+def test_points_of_a_tomogram_that_failed_before_stay_empty(case):
+    folder, _, table = case
+    nothing = replace(table.select(np.empty(0, int)), meta={"failure": "cut short"})
+    nothing.write(folder / "points.npz")
+    write_json(folder / "info.json", {"tomogram": "T1", "failure": "cut short"})
+    assert run(folder, path="gone.mrc") == 0
+    boxes, points = load(folder)
+    assert (len(boxes), points.meta["failure"]) == (0, "cut short")
+    assert statuses(folder) == dict.fromkeys(table.membranes, ("empty", ""))

@@ -97,3 +97,21 @@ def test_missing_pixel_size_ends_in_one_line(tmp_path, array, capsys):
 def test_impossible_flags_are_refused(tmp_path, capsys, flags, message):
     assert inspect(tmp_path / "a.mrc", tmp_path / "i.json", *flags) == 2
     assert message in capsys.readouterr().err
+
+
+def test_failure_is_recorded_where_asked_for(tmp_path, array):
+    write_volume(tmp_path / "a.mrc", np.full(SHAPE, 2, np.float32), 10.0)
+    assert inspect(tmp_path / "a.mrc", tmp_path / "i.json", "--record-failure") == 0
+    info = json.loads((tmp_path / "i.json").read_text())
+    assert (info["tomogram"], set(info)) == ("T1", {"tomogram", "failure", "provenance"})
+    assert "a.mrc: every voxel has the same value" in info["failure"]
+    assert inspect(tmp_path / "gone.mrc", tmp_path / "i.json", "--record-failure") == 0
+    info = json.loads((tmp_path / "i.json").read_text())
+    assert "gone.mrc: unreadable; found No such file or directory" in info["failure"]
+
+
+def test_recording_failures_changes_nothing_else(tmp_path, array):
+    write_volume(tmp_path / "a.mrc", array, 10.0)
+    for name, flags in (("1.json", ()), ("2.json", ("--record-failure",))):
+        assert inspect(tmp_path / "a.mrc", tmp_path / name, *flags) == 0
+    assert (tmp_path / "1.json").read_bytes() == (tmp_path / "2.json").read_bytes()

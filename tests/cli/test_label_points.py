@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -306,3 +307,25 @@ def test_angles_are_written_beside_the_distances(data):
     assert np.abs(angles[of_known, 0] @ wanted) == pytest.approx(1, abs=1e-5)
     assert not angles[(near & (table.points[:, 2] > 25)) | ~near].any()
     assert table.meta["provenance"]["parameters"]["symmetry"] == ["1", "B=0"]
+
+
+def test_points_of_a_tomogram_that_failed_get_no_labels(data):
+    table = PointTable.read(data / "points.npz")
+    meta = {**table.meta, "failure": "cut short"}
+    replace(table.select(np.empty(0, int)), meta=meta).write(data / "points.npz")
+    (data / "info.json").write_text(json.dumps({"tomogram": "T1", "failure": "cut short"}))
+    assert call(data) == 0
+    labelled = PointTable.read(data / "labels.npz", needs=("labels", "clear_labels", "angles"))
+    assert labelled.extra["labels"].shape == (0, 1)
+    rows = read_status(data / "status.tsv")
+    assert [(row["membrane"], row["status"]) for row in rows] == [("M1", "empty"), ("M2", "empty")]
+
+
+def test_unreadable_annotations_are_not_counted_where_others_are_there(data, caplog):
+    (data / "M2.csv").write_text("nonsense")
+    assert call(data) == 0
+    assert "left out where classes are counted: " in caplog.text
+    rows = {row["membrane"]: row["status"] for row in read_status(data / "status.tsv")}
+    assert rows == {"M1": "ok", "M2": "failed"}
+    (data / "M1.csv").write_text("nonsense")
+    assert call(data) == 2

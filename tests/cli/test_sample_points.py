@@ -199,3 +199,17 @@ def test_side_of_annotations_with_angles(folder, tilt, side):
     table, status = run(folder)
     assert status["M1"]["status"] == "ok", status["M1"]["message"]
     assert {s for _, s in heights(table)} == {side}
+
+
+def test_membranes_of_a_tomogram_that_failed_fail(folder):
+    write_sheet(folder, ("M1", "labels.mrc", 1), ("M2", "single.mrc"))
+    write_json(folder / "info.json", {"tomogram": "T1", "failure": "T1.mrc: cut short"})
+    table, status = run(folder)
+    assert (len(table), table.membranes, table.meta["failure"]) == (
+        0,
+        ("M1", "M2"),
+        "T1.mrc: cut short",
+    )
+    for name in ("M1", "M2"):
+        assert status[name]["status"] == "failed"
+        assert status[name]["message"] == "its tomogram failed: T1.mrc: cut short"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from membrain.errors import InputError
-from membrain.infos import read_info, read_infos
+from membrain.infos import read_failures, read_info, read_infos
 
 GREY = {"centre": 1.0, "scale": 2, "low": -3.0, "high": 3.0}
 INFO = {
@@ -85,3 +85,13 @@ def test_infos_by_name_may_repeat_but_not_contradict(tmp_path):
     write(two, {**INFO, "mean": 9})
     with pytest.raises(InputError, match="2.json: another info of tomogram 'T1' is given too"):
         read_infos([one, two])
+
+
+def test_tomogram_that_failed_is_told_and_left_out_of_several(tmp_path, caplog):
+    good = write(tmp_path / "1.json", INFO)
+    bad = write(tmp_path / "2.json", {"tomogram": "T2", "failure": "it is cut short"})
+    with pytest.raises(InputError, match="tomogram 'T2' failed: it is cut short"):
+        read_info(bad)
+    assert list(read_infos([good, bad])) == ["T1"]
+    assert "2.json: the tomogram failed and is left out" in caplog.text
+    assert read_failures([good, bad]) == {"T2": "it is cut short"}

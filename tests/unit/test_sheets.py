@@ -4,7 +4,6 @@ from membrain.errors import InputError
 from membrain.sheets import (
     MembraneRow,
     TomogramRow,
-    group_batches,
     read_membranes,
     read_tomograms,
     select_membranes,
@@ -269,10 +268,6 @@ def test_name_that_the_sheet_lacks_is_told(tmp_path):
         select_membranes(path, "t1", ["m1"])
 
 
-def names(batches):
-    return {key: [r.membrane for r in members] for key, members in batches.items()}
-
-
 def test_tomogram_that_the_sheet_lacks_is_told(tmp_path):
     path = membranes(tmp_path, "tomogram membrane mask", "T1 M1 m.mrc")
     with pytest.raises(InputError, match="no membrane of tomogram 'T7'; did you mean 'T1'?"):
@@ -282,69 +277,3 @@ def test_tomogram_that_the_sheet_lacks_is_told(tmp_path):
 def test_membranes_named_twice_are_selected_once(tmp_path):
     path = membranes(tmp_path, "tomogram membrane mask", "t1 M1 m.mrc", "t1 M2 m.mrc")
     assert [r.membrane for r in select_membranes(path, "t1", ["M2", "M1", "M2"])] == ["M2", "M1"]
-
-
-def test_no_membranes_make_no_batches():
-    assert group_batches([], 3) == {}
-
-
-def test_batches_are_filled_to_the_size_in_sheet_order():
-    rows = [row(f"M{i}") for i in range(5)]
-    assert names(group_batches(rows, 2)) == {
-        ("t1", "batch001"): ["M0", "M1"],
-        ("t1", "batch002"): ["M2", "M3"],
-        ("t1", "batch003"): ["M4"],
-    }
-    assert names(group_batches(rows, 5)) == {("t1", "batch001"): ["M0", "M1", "M2", "M3", "M4"]}
-
-
-def test_a_batch_holds_one_tomogram_and_batches_are_sorted():
-    rows = [row("M1", "t2"), row("M1", "t1"), row("M2", "t2")]
-    batches = group_batches(rows, 9)
-    assert names(batches) == {("t1", "batch001"): ["M1"], ("t2", "batch001"): ["M1", "M2"]}
-    assert list(batches) == sorted(batches)
-
-
-def test_training_membranes_share_no_batch_with_the_rest():
-    splits = ["train", "", "validation", "test", "train"]
-    rows = [row(f"M{i}", split=split) for i, split in enumerate(splits)]
-    assert names(group_batches(rows, 2)) == {
-        ("t1", "batch001"): ["M1", "M3"],
-        ("t1", "train001"): ["M0", "M2"],
-        ("t1", "train002"): ["M4"],
-    }
-
-
-def test_pinned_batches_keep_their_name_whatever_the_size_and_split_by_role():
-    rows = [
-        row("M0", batch="x"),
-        row("M1"),
-        row("M2", batch="x", split="train"),
-        row("M3", batch="x"),
-        row("M4", batch="y", split="test"),
-        row("M5", "t2", batch="x"),
-    ]
-    assert names(group_batches(rows, 1)) == {
-        ("t1", "batch001"): ["M1"],
-        ("t1", "pinned-x"): ["M0", "M3"],
-        ("t1", "pinned-y"): ["M4"],
-        ("t1", "train-x"): ["M2"],
-        ("t2", "pinned-x"): ["M5"],
-    }
-
-
-def test_a_pin_named_like_a_batch_collides_with_none():
-    rows = [
-        row("M0", batch="001"),
-        row("M1"),
-        row("M2", batch="001", split="train"),
-        row("M3", split="train"),
-    ]
-    batches = group_batches(rows, 1)
-    assert sorted(r.membrane for members in batches.values() for r in members) == [
-        "M0",
-        "M1",
-        "M2",
-        "M3",
-    ]
-    assert len(batches) == 4

@@ -99,3 +99,17 @@ def test_mistakes_are_named(tmp_path):
     (tmp_path / "b.tsv").write_text(header + "T\tM\tsample_points\tgood\t1\t\n")
     with pytest.raises(InputError, match="membrane 'M'; found status 'good'; expected one of ok"):
         join_status([tmp_path / "b.tsv"])
+
+
+def test_membranes_with_the_same_fault_share_a_line_but_count_each():
+    row = {"step": "sample_points", "status": "failed", "n": "0", "message": "cut short"}
+    rows = [{"tomogram": t, "membrane": m, **row} for t in ("T1", "T2") for m in ("M1", "M2")]
+    rows[3] = {**rows[3], "message": "empty"}
+    assert failure_lines(rows) == [
+        "T1/M1, M2, sample_points: cut short",
+        "T2/M1, sample_points: cut short",
+        "T2/M2, sample_points: empty",
+    ]
+    check_failures(rows, 4)
+    with pytest.raises(InputError, match="4 of 4 membranes failed; expected at most 3"):
+        check_failures(rows, 3)

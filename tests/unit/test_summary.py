@@ -87,6 +87,13 @@ def write_log(folder, name, text, age_seconds=0):
     return path
 
 
+def write_benchmark(folder, name, age_seconds):
+    path = folder / "benchmarks" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    os.utime(path, (1e9 - age_seconds,) * 2)
+
+
 def test_failed_steps_say_why_in_the_order_of_time(tmp_path, capsys):
     error = "collect_status: error: 1 of 3 membranes failed\n  T1/A, sample_points: bad mask\n"
     write_log(tmp_path, "check_status.log", f"12:00:00 INFO fine\n{error}", 5)
@@ -108,3 +115,26 @@ def test_failed_steps_say_why_in_the_order_of_time(tmp_path, capsys):
 def test_run_without_logs_has_nothing_to_tell(tmp_path, capsys):
     summary.tell_failures(tmp_path, 0)
     assert capsys.readouterr().err == ""
+
+
+def test_job_that_died_without_a_word_is_told(tmp_path, capsys):
+    names = ("good", "died", "again", "never", "second", "said")
+    for name in names:
+        if name != "never":
+            write_log(tmp_path, f"step/{name}.log", "12:00:00 INFO begun\n", 4)
+    write_log(tmp_path, "step/said.log", "score_points: error: no such file\n", 4)
+    write_log(tmp_path, "progress.log", "not a job's\n")
+    write_benchmark(tmp_path, "step/again.tsv", 50)  # of an earlier run
+    write_benchmark(tmp_path, "step/second.tsv", 3)  # its second try went well
+    error = "Error in rule step:\n    jobid: 3\n    log: {} (check log file(s) for error details)\n"
+    told = [error.format(tmp_path / f"logs/step/{name}.log") for name in (*names[1:], "never")]
+    told += [error.format("another/folder.log")]
+    (tmp_path / "run.log").write_text("".join(told))
+    summary.tell_failures(tmp_path, 1e9 - 10, [tmp_path / "run.log", tmp_path / "absent.log"])
+    said, *died = capsys.readouterr().err.splitlines()[2:-1]
+    assert said == "score_points: error: no such file"
+    assert [line.partition(": ")[0] for line in died] == [
+        str(tmp_path / f"logs/step/{name}.log") for name in ("died", "again", "never")
+    ]
+    for line in died:
+        assert "the job ended without a message: killed, out of memory, over its time" in line

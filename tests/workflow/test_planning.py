@@ -10,8 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+
+from membrain.volumes import write_volume
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests/workflow/lint"
@@ -134,14 +137,26 @@ def test_unusable_tomogram_is_told_before_anything_runs(tmp_path):
 
 def test_reason_of_a_failure_is_the_last_thing_that_a_run_tells(tmp_path):
     options = _sheets(tmp_path)
+    volume = np.random.default_rng(0).normal(size=(6, 7, 8)).astype(np.float32)
+    write_volume(tmp_path / "volume.mrc", volume, 10.0)
+    (tmp_path / "bad.csv").write_text("nonsense\n")
+    options |= {"results": "results", "average_subvolumes": {"particles": "bad.csv"}}
+    done = _dry_run(tmp_path, options, "--no-dry-run", "average")
+    assert done.returncode == 1
+    last = done.stderr.partition("What failed, and why:\n")[2]
+    assert last.startswith("average_subvolumes: error: ")
+    assert "bad.csv" in last
+    assert not (tmp_path / "results/average_subvolumes").exists()
+
+
+def test_unusable_tomogram_that_is_found_while_it_runs_ends_no_job(tmp_path):
+    options = _sheets(tmp_path)
     (tmp_path / "volume.mrc").write_bytes((DATA / "volume.mrc").read_bytes()[:-8] + bytes(8))
     target = "results/inspect_tomogram/T1.json"
     done = _dry_run(tmp_path, {**options, "results": "results"}, "--no-dry-run", target)
-    assert done.returncode == 1
-    last = done.stderr.partition("What failed, and why:\n")[2]
-    assert last.startswith("inspect_tomogram: error: ")
-    assert "volume.mrc: every voxel has the same value; found 0" in last
-    assert not (tmp_path / target).exists()
+    assert done.returncode == 0, done.stderr
+    failure = json.loads((tmp_path / target).read_text())["failure"]
+    assert "volume.mrc: every voxel has the same value; found 0" in failure
 
 
 def test_shapes_by_class_become_flags_and_inputs(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,34 +171,3 @@ def select_membranes(
                 f"{path}: no membrane '{name}' in tomogram '{tomogram}'", remedy=suggest(name, rows)
             )
     return [rows[name] for name in dict.fromkeys(membranes)]
-
-
-def group_batches(
-    rows: Sequence[MembraneRow], membranes_per_job: int
-) -> dict[tuple[str, str], list[MembraneRow]]:
-    """Return the membranes of each batch, by (tomogram, batch).
-
-    A batch holds membranes of one tomogram and one role: training and validation membranes never
-    share a batch with the rest, so that training waits for nothing else.
-
-    Parameters
-    ----------
-    rows : sequence of MembraneRow
-    membranes_per_job : int
-        Largest size of a batch that is not pinned by the sheet.
-    """
-    out: dict[tuple[str, str], list[MembraneRow]] = defaultdict(list)
-    free: dict[tuple[str, str], list[MembraneRow]] = defaultdict(list)
-    for row in rows:
-        role = "train" if row.split in ("train", "validation") else "batch"
-        if row.batch:
-            out[
-                row.tomogram, f"pinned-{row.batch}" if role == "batch" else f"train-{row.batch}"
-            ].append(row)
-        else:
-            free[row.tomogram, role].append(row)
-    for (tomogram, role), members in free.items():
-        for start in range(0, len(members), membranes_per_job):
-            name = f"{role}{start // membranes_per_job + 1:03d}"
-            out[tomogram, name] = members[start : start + membranes_per_job]
-    return dict(sorted(out.items()))

@@ -72,10 +72,16 @@ def failures(rows: Sequence[Mapping[str, str]]) -> dict[tuple[str, str], Mapping
 
 
 def failure_lines(rows: Sequence[Mapping[str, str]]) -> list[str]:
-    """Return a line for each failed membrane: where, in which step, why."""
+    """Return a line for each failed membrane, or for those of a tomogram with the same fault.
+
+    A line says where, in which step, and why.
+    """
+    together: dict[tuple[str, str, str], list[str]] = {}
+    for (tomogram, membrane), row in failures(rows).items():
+        together.setdefault((tomogram, row["step"], row["message"]), []).append(membrane)
     return [
-        f"{tomogram}/{membrane}, {row['step']}: {row['message']}"
-        for (tomogram, membrane), row in failures(rows).items()
+        f"{tomogram}/{', '.join(membranes)}, {step}: {message}"
+        for (tomogram, step, message), membranes in together.items()
     ]
 
 
@@ -85,16 +91,16 @@ def check_failures(rows: Sequence[Mapping[str, str]], n_allowed: int = 0) -> Non
     Raises
     ------
     InputError
-        Of several lines: the count, then each failed membrane with its message.
+        Of several lines: the count, then the failed membranes with their message.
     """
-    lines = failure_lines(rows)
-    if len(lines) <= n_allowed:
+    n_failed = len(failures(rows))
+    if n_failed <= n_allowed:
         return
     n_membranes = len({(row["tomogram"], row["membrane"]) for row in rows})
     error = InputError(
-        f"{len(lines)} of {n_membranes} membranes failed",
+        f"{n_failed} of {n_membranes} membranes failed",
         expected=f"at most {n_allowed}",
         remedy="mend what the lines below say and run again: only these are redone",
     )
-    error.args = ("\n".join([str(error), *(f"  {line}" for line in lines)]),)
+    error.args = ("\n".join([str(error), *(f"  {line}" for line in failure_lines(rows))]),)
     raise error

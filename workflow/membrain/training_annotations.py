@@ -11,7 +11,7 @@ from .agreement import FAR_WORKING_VOXEL, MIN_AGREEING, Place, ranges, remedy
 from .annotations import Annotations, annotations_of_membrane, read_annotations
 from .cases import annotations_by_membrane
 from .class_groups import resolve_classes
-from .errors import InputError
+from .errors import InputError, Problems
 from .sheets import MembraneRow, read_membranes
 
 log = logging.getLogger(__name__)
@@ -28,22 +28,35 @@ def classes_of_sheet(sheet: str | Path) -> list[list[str]]:
     for row in read_membranes(sheet, must_exist=False):
         if row.split == "train":
             files[row.tomogram, row.annotations] = row
-    # names alone are of interest: any pixel size and any shape do
-    names = [
-        read_annotations(
-            row.annotations,
-            row.mesh,
-            pixel_size=1.0,
-            shape=(1, 1, 1),
-            tomogram=row.tomogram,
-            must_have_rows=False,
-            must_be_inside=False,
-        ).classes
-        for row in files.values()
-    ]
+    problems = Problems()
+    names = list(filter(None, (_class_names(row, problems) for row in files.values())))
+    if not names:
+        problems.raise_if_any(f"{sheet}: no annotations for training can be read")
+    for error in problems.errors:
+        log.warning("left out where classes are counted: %s", error)
     classes = resolve_classes(names)
     log.info("classes of the outputs: %s", "; ".join(" + ".join(group) for group in classes))
     return classes
+
+
+def _class_names(row: MembraneRow, problems: Problems) -> Sequence[str]:
+    """Return the class of each annotation; none where they cannot be read."""
+    # names alone are of interest: any pixel size and any shape do
+    try:
+        return list(
+            read_annotations(
+                row.annotations,
+                row.mesh,
+                pixel_size=1.0,
+                shape=(1, 1, 1),
+                tomogram=row.tomogram,
+                must_have_rows=False,
+                must_be_inside=False,
+            ).classes
+        )
+    except InputError as error:
+        problems.errors.append(error)
+        return []
 
 
 def read_by_name(

@@ -151,7 +151,11 @@ def read_box(volume: Volume, start: Sequence[int], stop: Sequence[int]) -> np.nd
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
     native = volume.dtype.newbyteorder("=")
     if not volume.is_compressed:
-        mapped = np.memmap(volume.path, volume.dtype, "r", volume.offset, volume.shape)
+        try:
+            mapped = np.memmap(volume.path, volume.dtype, "r", volume.offset, volume.shape)
+        except (OSError, ValueError) as error:  # gone or cut since its header was read
+            found = getattr(error, "strerror", None) or error
+            raise InputError(f"{volume.path}: damaged or unreadable", found=found) from None
         return np.array(mapped[box], dtype=native)
     out = np.empty([b - a for a, b in zip(low, high, strict=True)], native)
     for first, slab in iter_slabs(volume):

@@ -15,8 +15,8 @@ rule gather_annotations:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=grow(2000),
+        runtime=grow(15),
     params:
         code=code("gather_annotations"),
         sheet=OPTIONS["membranes"],
@@ -43,8 +43,8 @@ rule average_annotations:
         "../../envs/report.yaml"
     threads: 4
     resources:
-        mem_mb=lambda wildcards, attempt: 3000 * attempt,
-        runtime=lambda wildcards, attempt: 15 * attempt,
+        mem_mb=grow(3000),
+        runtime=grow(15),
     params:
         code=code("average_subvolumes"),
         sheet=OPTIONS["tomograms"],
@@ -77,8 +77,8 @@ rule refine_angles:
         "../../envs/core.yaml"
     threads: 2
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: (10 + batch_size(wildcards)) * attempt,
+        mem_mb=grow(1500, 20),
+        runtime=grow(10, 1),
     params:
         code=code("refine_angles"),
         pixel_size=PIXEL_SIZE,

@@ -7,7 +7,7 @@ rule average_subvolumes:
         particles=averaged_particles(),
         lists=list(averaged_lists().values()),
         infos=per_tomogram("inspect_tomogram/{tomogram}.json"),
-        volumes=[str(TOMOGRAMS[name].path) for name in USED_TOMOGRAMS],
+        volumes=[near(TOMOGRAMS[name].path) for name in USED_TOMOGRAMS],
     output:
         folder=directory(RESULTS / "average_subvolumes"),
     log:
@@ -18,8 +18,8 @@ rule average_subvolumes:
         "../../envs/report.yaml"
     threads: 4
     resources:
-        mem_mb=lambda wildcards, attempt: 3000 * attempt,
-        runtime=lambda wildcards, attempt: (15 + len(USED_TOMOGRAMS)) * attempt,
+        mem_mb=grow(3000),
+        runtime=grow(15 + len(USED_TOMOGRAMS)),
     params:
         code=code("average_subvolumes"),
         sheet=OPTIONS["tomograms"],

@@ -73,6 +73,12 @@ def flags(options, names=None):
     return " ".join(out)
 
 
+def near(path):
+    """Return a path below the folder of the run relative to it: the whole may then be moved."""
+    path, here = Path(path), Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
 def batch_rows(wildcards):
     """Return the sheet's rows of a batch."""
     return BATCHES[wildcards.tomogram, wildcards.batch]
@@ -95,13 +101,13 @@ def batch_masks(wildcards):
     files += [
         file for r in rows if r.side == "annotations" for file in (r.annotations, r.mesh) if file
     ]
-    return list(dict.fromkeys(map(str, files)))
+    return list(dict.fromkeys(map(near, files)))
 
 
 def batch_annotations(wildcards):
     """Return the annotation files (and meshes) of a batch."""
     files = [file for r in batch_rows(wildcards) for file in (r.annotations, r.mesh) if file]
-    return list(dict.fromkeys(map(str, files)))
+    return list(dict.fromkeys(map(near, files)))
 
 
 # options of label_points that shape the distance to a particle
@@ -127,7 +133,7 @@ def averaging_flags():
 
 def tomogram_file(wildcards):
     """Return the volume of a tomogram."""
-    return str(TOMOGRAMS[wildcards.tomogram].path)
+    return near(TOMOGRAMS[wildcards.tomogram].path)
 
 
 def per_batch(pattern, tomogram=None, keep=lambda batch: True):
@@ -147,6 +153,19 @@ def per_tomogram(pattern):
 def batch_size(wildcards):
     """Return the number of membranes of a batch, for memory and time."""
     return len(batch_rows(wildcards))
+
+
+def grow(base, per_membrane=0):
+    """Return a resource that grows with the batch and doubles where a job has to be tried again.
+
+    Half a gigabyte of a memory is what Snakemake itself takes in a job on a cluster.
+    """
+
+    def resource(wildcards, attempt):
+        n = batch_size(wildcards) if per_membrane and hasattr(wildcards, "batch") else 0
+        return (base + per_membrane * n) * 2 ** (attempt - 1)
+
+    return resource
 
 
 def box_of(wildcards):
@@ -205,7 +224,7 @@ def evaluation_details():
 
 def annotation_files():
     """Return every file of annotations and its mesh."""
-    return list(dict.fromkeys(str(f) for r in MEMBRANES for f in (r.annotations, r.mesh) if f))
+    return list(dict.fromkeys(near(f) for r in MEMBRANES for f in (r.annotations, r.mesh) if f))
 
 
 def evaluation_outputs():

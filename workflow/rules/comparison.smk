@@ -18,8 +18,8 @@ rule compare_picks:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=grow(2000),
+        runtime=grow(15),
     params:
         code=code("compare_picks"),
         lists=lambda wildcards: list_flags(),
@@ -52,8 +52,8 @@ rule intersect_picks:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=grow(2000),
+        runtime=grow(15),
     params:
         code=code("intersect_picks"),
         second=lambda wildcards: list_flags(wildcards.list, "--second"),

@@ -4,11 +4,12 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(workflow.basedir)
+# not workflow.basedir: that is another workflow's where this one is its module
+ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow"))
 
 import summary
-from membrain import planning, schemas, sheets, sourcecode
+from membrain import batches, planning, schemas, sheets, sourcecode
 from membrain.errors import InputError, Problems
 
 
@@ -68,7 +69,14 @@ def find_members(options):
 
 
 def read_sheets(options):
-    """Return tomograms and membranes of the sheets, after checking what can be checked now."""
+    """Return tomograms and membranes of the sheets, after checking what can be checked now.
+
+    Files are looked at once, before anything runs: a job on a cluster reads the sheets again, and
+    one tomogram that has become unreadable must not stop the jobs of the others.
+    """
+    if not workflow.is_main_process:
+        tomograms = sheets.read_tomograms(options["tomograms"], must_exist=False)
+        return tomograms, sheets.read_membranes(options["membranes"], tomograms, must_exist=False)
     files = {key: options[key] for key in ("tomograms", "membranes")}
     maps = options["label_points"]["map"] or {}
     maps = maps if isinstance(maps, dict) else {"": maps}
@@ -113,7 +121,8 @@ try:
     OPTIONS = load_config(config)
     RESULTS = Path(OPTIONS["results"])
     TOMOGRAMS, MEMBRANES = read_sheets(OPTIONS)
-    BATCHES = sheets.group_batches(MEMBRANES, OPTIONS["membranes_per_job"])
+    KNOWN = batches.read_batches(RESULTS)
+    BATCHES = batches.group_batches(MEMBRANES, OPTIONS["membranes_per_job"], KNOWN)
     START, START_CARD = find_start(OPTIONS)
     MEMBERS, JOINED = find_members(OPTIONS), RESULTS / "join_models/model.safetensors"
     MODEL, CARD, PIXEL_SIZE = find_model(OPTIONS, MEMBRANES, TOMOGRAMS, START_CARD)

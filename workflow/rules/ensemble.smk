@@ -34,8 +34,8 @@ rule join_models:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=grow(4000),
+        runtime=grow(30),
     params:
         code=code("join_models"),
         flags=flags(settings("train_model") if TRAINING else {}, ("threshold_voxel",) * TRAINING),

@@ -15,8 +15,8 @@ rule cluster_points:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=2000,
-        runtime=lambda wildcards, attempt: (5 + batch_size(wildcards)) * attempt,
+        mem_mb=grow(1500, 10),
+        runtime=grow(10, 1),
     params:
         code=code("cluster_points"),
         pixel_size=PIXEL_SIZE,
@@ -42,8 +42,8 @@ rule orient_particles:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=grow(1000, 5),
+        runtime=grow(10, 1),
     params:
         code=code("orient_particles"),
         pixel_size=PIXEL_SIZE,
@@ -69,8 +69,8 @@ rule export_heatmaps:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=grow(2000),
+        runtime=grow(15),
     params:
         code=code("export_particles"),
     shell:
@@ -95,8 +95,8 @@ rule export_particles:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=grow(2000),
+        runtime=grow(15),
     params:
         code=code("export_particles"),
         folder=lambda wildcards, output: Path(output.stars[0]).parent,

@@ -15,15 +15,16 @@ rule inspect_tomogram:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=lambda wildcards, attempt: 15 * attempt,
+        mem_mb=grow(1000),
+        runtime=grow(15),
     params:
         code=code("inspect_tomogram"),
         pixel_size=lambda w: flags({"pixel_size_angstrom": TOMOGRAMS[w.tomogram].pixel_size}),
         flags=flags(settings("inspect_tomogram")),
     shell:
         "step inspect_tomogram --tomogram {wildcards.tomogram} --path {input.volume:q}"
-        " {params.pixel_size} {params.flags} --output {output.info:q} > {log:q} 2>&1"
+        " {params.pixel_size} {params.flags} --record-failure --output {output.info:q}"
+        " > {log:q} 2>&1"
 
 
 rule sample_points:
@@ -42,8 +43,8 @@ rule sample_points:
         "../../envs/core.yaml"
     threads: 2
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: (5 + batch_size(wildcards)) * attempt,
+        mem_mb=grow(1500, 20),
+        runtime=grow(10, 1),
     params:
         code=code("sample_points"),
         sheet=OPTIONS["membranes"],
@@ -78,8 +79,8 @@ rule extract_subvolumes:
         "../../envs/core.yaml"
     threads: 2
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: (5 + batch_size(wildcards)) * attempt,
+        mem_mb=grow(1500, 20),
+        runtime=grow(10, 1),
         disk_mb=lambda wildcards: 200 * batch_size(wildcards),
     params:
         code=code("extract_subvolumes"),
@@ -90,6 +91,6 @@ rule extract_subvolumes:
     shell:
         "step extract_subvolumes --points {input.points:q} --path {input.volume:q}"
         " --info {input.info:q} --pixel-size-angstrom {params.pixel_size} {params.box}"
-        " --model-contrast {params.contrast} {params.flags} --threads {threads}"
+        " --model-contrast {params.contrast} {params.flags} --record-failure --threads {threads}"
         " --output-subvolumes {output.subvolumes:q} --output-points {output.points:q}"
         " --status {output.status:q} > {log:q} 2>&1"

@@ -6,8 +6,8 @@ rule score_points:
     input:
         points=rules.extract_subvolumes.output.points,
         subvolumes=rules.extract_subvolumes.output.subvolumes,
-        model=MODEL,
-        card=Path(MODEL).with_suffix(".json"),
+        model=near(MODEL),
+        card=near(Path(MODEL).with_suffix(".json")),
     output:
         scores=RESULTS / "score_points/{tomogram}/{batch}.npz",
         status=RESULTS / "score_points/{tomogram}/{batch}.status.tsv",
@@ -19,8 +19,8 @@ rule score_points:
         "../../envs/torch.yaml"
     threads: 4
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: (5 + batch_size(wildcards)) * attempt,
+        mem_mb=grow(3000, 30),
+        runtime=grow(10, 1),
         gpu=1 if OPTIONS["device"] != "cpu" else 0,
     params:
         code=code("score_points"),

@@ -20,8 +20,8 @@ rule evaluate_particles:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=grow(2000),
+        runtime=grow(15),
     params:
         code=code("evaluate_particles"),
         sheet=OPTIONS["membranes"],
@@ -53,8 +53,8 @@ rule collect_status:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         code=code("collect_status"),
     shell:
@@ -90,4 +90,4 @@ onsuccess:
 
 
 onerror:
-    summary.tell_failures(RESULTS, STARTED)
+    summary.tell_failures(RESULTS, STARTED, log)

@@ -32,7 +32,7 @@ def training_annotations():
     """Return the files of annotations and their meshes, of tomograms with training membranes."""
     tomograms = {row.tomogram for row in training_rows()}
     rows = [row for row in MEMBRANES if row.tomogram in tomograms and row.annotations]
-    return list(dict.fromkeys(str(f) for r in rows for f in (r.annotations, r.mesh) if f))
+    return list(dict.fromkeys(near(f) for r in rows for f in (r.annotations, r.mesh) if f))
 
 
 def training_infos():
@@ -43,7 +43,7 @@ def training_infos():
 
 def training_volumes():
     """Return the volumes of tomograms with training membranes."""
-    return [str(TOMOGRAMS[name].path) for name in sorted({r.tomogram for r in training_rows()})]
+    return [near(TOMOGRAMS[name].path) for name in sorted({r.tomogram for r in training_rows()})]
 
 
 def template_files():

@@ -18,8 +18,8 @@ rule label_points:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=grow(2000),
+        runtime=grow(15),
     params:
         code=code("label_points"),
         sheet=OPTIONS["membranes"],
@@ -55,8 +55,8 @@ rule train_model:
         "../../envs/torch.yaml"
     threads: 8
     resources:
-        mem_mb=lambda wildcards, attempt: 8000 * attempt,
-        runtime=lambda wildcards, attempt: 120 * attempt,
+        mem_mb=grow(8000),
+        runtime=grow(120),
         gpu=1 if OPTIONS["device"] != "cpu" else 0,
     params:
         code=code("train_model"),

@@ -28,7 +28,7 @@ def widened(box, of):
 def start_files(of=OPTIONS):
     """Return the weights that training begins with and their card: a change trains anew."""
     start = find_start(of)[0]
-    return [start, start.with_suffix(".json")] if start else []
+    return [near(start), near(start.with_suffix(".json"))] if start else []
 
 
 def training_flags(folder="train_model", of=OPTIONS, start=START):

@@ -106,8 +106,8 @@ rule evaluate_trial:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=grow(2000),
+        runtime=grow(15),
     params:
         code=code("evaluate_particles"),
         sheet=OPTIONS["membranes"],
@@ -138,8 +138,8 @@ rule summarise_trials:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=grow(1000),
+        runtime=grow(15),
     params:
         code=code("summarise_trials"),
         seed=OPTIONS["seed"],

@@ -5,7 +5,7 @@
 
 use rule inspect_tomogram as inspect_trial with:
     input:
-        volume=lambda w: str(SHEETS[trial_of("info", w).options["tomograms"]][w.tomogram].path),
+        volume=lambda w: near(SHEETS[trial_of("info", w).options["tomograms"]][w.tomogram].path),
     output:
         info=RESULTS / "trials/inspect_tomogram/{variant}/{tomogram}.json",
     log:
@@ -38,7 +38,7 @@ use rule extract_subvolumes as extract_trial with:
     input:
         info=trial_input("boxes", "info", ".json"),
         points=trial_input("boxes", "points", ".npz"),
-        volume=lambda w: str(trial_tomogram("boxes", w).path),
+        volume=lambda w: near(trial_tomogram("boxes", w).path),
     output:
         subvolumes=temp(RESULTS / "trials/extract_subvolumes/{variant}/{tomogram}/{batch}.npy"),
         points=RESULTS / "trials/extract_subvolumes/{variant}/{tomogram}/{batch}.npz",
@@ -91,8 +91,8 @@ rule try_training:
         "../../envs/torch.yaml"
     threads: 8
     resources:
-        mem_mb=lambda wildcards, attempt: 8000 * attempt,
-        runtime=lambda wildcards, attempt: 120 * attempt,
+        mem_mb=grow(8000),
+        runtime=grow(120),
         gpu=1 if OPTIONS["device"] != "cpu" else 0,
     params:
         code=code("train_model"),
@@ -138,8 +138,8 @@ rule rank_trials:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=grow(2000),
+        runtime=grow(60),
     params:
         code=code("rank_trials"),
         seed=OPTIONS["seed"],

@@ -123,12 +123,15 @@ def run(args: argparse.Namespace) -> None:
     from ..average_files import Settings, write_averages
     from ..average_groups import group_particles, pick_contrast
     from ..averages import add_particles, empty_sums, split_halves
+    from ..errors import InputError
     from ..files import provenance
     from ..infos import read_infos
     from ..volumes import read_box
 
     symmetry = _check(args)
     infos = read_infos(args.infos, ("pixel_size_angstrom", "mean", "std", "grey"))
+    if not infos:
+        raise InputError("--infos: every tomogram failed", remedy="see the status table")
     groups = group_particles(_read_lists(args, infos), infos)
     volumes = _headers(args, groups.particles.tomogram, infos)
     pixel_size = args.pixel_size_angstrom or min(i["pixel_size_angstrom"] for i in infos.values())

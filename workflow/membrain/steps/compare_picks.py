@@ -104,13 +104,15 @@ def run(args: argparse.Namespace) -> None:
     from ..evaluation_options import check_lengths, outputs_of_scores, settings_of
     from ..files import provenance
     from ..ground_truth import read_ground_truth
-    from ..infos import read_infos
+    from ..infos import read_failures, read_infos
     from ..sheets import read_membranes
 
     settings = settings_of(args)
     check_lengths(args, "near_voxel")
     infos = read_infos(args.infos)
+    failed = read_failures(args.infos)
     rows = read_membranes(args.sheet, must_exist=False)
+    rows = [row for row in rows if row.tomogram not in failed]
     truth = read_ground_truth(rows, infos, args.pixel_size_angstrom)
     if not truth.rows:
         raise InputError(

@@ -125,7 +125,7 @@ def _heatmaps(args: argparse.Namespace, cases: list, groups: list, settings) -> 
 def _cases(args: argparse.Namespace) -> list:
     """Return the annotated membranes with what was picked on them."""
     from ..ground_truth import read_ground_truth
-    from ..infos import read_infos
+    from ..infos import read_failures, read_infos
     from ..judged import select_judged
     from ..particles import concatenate_particles
     from ..pick_lists import PickSource, read_list
@@ -133,6 +133,8 @@ def _cases(args: argparse.Namespace) -> list:
 
     infos = read_infos(args.infos)
     rows = select_judged(read_membranes(args.sheet, must_exist=False), args.only)
+    failed = read_failures(args.infos)
+    rows = [row for row in rows if row.tomogram not in failed]
     limit = args.near_membrane_voxel
     truth = read_ground_truth(rows, infos, args.pixel_size_angstrom, limit)
     if not truth.rows:

@@ -72,6 +72,7 @@ def _write_stars(args: argparse.Namespace, particles, infos: dict) -> None:
     from pathlib import Path
 
     from ..formats.relion import write_import_list, write_particles
+    from ..infos import read_failures
 
     options = {
         "coordinates": args.coordinates,
@@ -82,10 +83,11 @@ def _write_stars(args: argparse.Namespace, particles, infos: dict) -> None:
     if args.star:
         write_particles(args.star, particles, infos, **options)
     files = {}
-    for name in sorted(infos) if args.star_dir else ():
+    names = {*infos, *read_failures(args.infos)} if args.star_dir else ()
+    for name in sorted(names):
         path = Path(args.star_dir) / f"{name}.star"
         own = particles.select(particles.tomogram == name)
-        write_particles(path, own, {name: infos[name]}, **options)
+        write_particles(path, own, {n: infos[n] for n in (name,) if n in infos}, **options)
         files[name] = path
     if args.import_list:
         folder = Path(args.import_list).absolute().parent

@@ -4,7 +4,8 @@ Reads the points of a batch, the tomogram and its info file. Writes the boxes (.
 row per point) and the points they belong to (.npz, the same rows). Boxes are sampled on the
 model's grid by cubic splines, with grey values from 0 to 1; where the model's voxel is larger than
 the tomogram's, the tomogram is smoothed first. If the tomogram's contrast is not the model's, grey
-values are turned round.
+values are turned round. With --record-failure a tomogram that cannot be read lets the batch's
+membranes fail in the status table, in place of ending the step.
 
   step.py extract_subvolumes --points points.npz --path T1.mrc --info T1.json \\
       --pixel-size-angstrom 13.68 --output-subvolumes boxes.npy --output-points boxes.npz \\
@@ -71,6 +72,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="boxes along the tomogram's axes, not the normals, as for the paper's ablation",
     )
+    add(
+        "--record-failure",
+        action="store_true",
+        help="let the membranes fail where the tomogram cannot be read, and end well",
+    )
     add("--output-subvolumes", required=True, metavar="NPY", help="the boxes")
     add("--output-points", required=True, metavar="NPZ", help="the points of the boxes")
     add("--status", required=True, metavar="TSV", help="status of each membrane")
@@ -86,7 +92,7 @@ def _check_numbers(args: argparse.Namespace) -> None:
     )
 
 
-def _check_same_tomogram(args: argparse.Namespace, table, info: dict, volume) -> None:
+def _check_info(args: argparse.Namespace, table, info: dict) -> None:
     from ..errors import InputError
 
     if info["tomogram"] != table.tomogram:
@@ -95,13 +101,18 @@ def _check_same_tomogram(args: argparse.Namespace, table, info: dict, volume) ->
             found=info["tomogram"],
             expected=table.tomogram,
         )
-    for name, shape in ((args.info, info["shape"]), (args.path, volume.shape)):
-        if tuple(shape) != tuple(table.shape):
-            raise InputError(
-                f"{name}: not the shape of the tomogram of {args.points}",
-                found=f"{list(shape)} (z, y, x)",
-                expected=list(table.shape),
-            )
+    _check_shape(args.info, info["shape"], args, table)
+
+
+def _check_shape(name: str, shape: tuple, args: argparse.Namespace, table) -> None:
+    from ..errors import InputError
+
+    if tuple(shape) != tuple(table.shape):
+        raise InputError(
+            f"{name}: not the shape of the tomogram of {args.points}",
+            found=f"{list(shape)} (z, y, x)",
+            expected=list(table.shape),
+        )
 
 
 def _up(args: argparse.Namespace, normals):
@@ -168,7 +179,7 @@ def _cut(args: argparse.Namespace, table, info: dict, volume, status) -> tuple:
     grid = BoxGrid(tuple(args.box_shape), tuple(args.box_centre), step)
     sigma = smoothing_sigma(step, args.lowpass_angstrom / table.pixel_size)
     read = partial(read_box, volume)
-    chosen = _rows_to_cut(args, table, grid, status)
+    chosen = _rows_to_cut(args, table, grid, status) if volume else {}
     done = [np.empty(0, dtype=int)]
     kept = table.select(np.concatenate([*done, *(rows for rows, _ in chosen.values())]))
     contrast = _find_contrast(args, read, kept, info, step).describe(args.model_contrast)
@@ -193,22 +204,53 @@ def _cut(args: argparse.Namespace, table, info: dict, volume, status) -> tuple:
     return np.concatenate(done), described
 
 
+def _cut_all(args: argparse.Namespace, table, info: dict) -> tuple:
+    """Return the status, and what `_cut` returns."""
+    from ..errors import InputError
+    from ..tables import Status
+    from ..unpacking import readable
+
+    status = Status(table.tomogram, "extract_subvolumes")
+    try:
+        with readable(args.path, args.output_subvolumes) as volume:
+            _check_shape(args.path, volume.shape, args, table)
+            return status, *_cut(args, table, info, volume, status)
+    except InputError as error:
+        if not args.record_failure:
+            raise
+        log.error("%s: %s", table.tomogram, error)
+        return _cut_nothing(args, table, InputError(f"its tomogram failed: {error}"))
+
+
+def _cut_nothing(args: argparse.Namespace, table, error: Exception | None = None) -> tuple:
+    """Write no boxes; the membranes fail, or stay empty where they failed before."""
+    import numpy as np
+
+    from ..tables import Status
+
+    status = Status(table.tomogram, "extract_subvolumes")
+    for name in table.membranes:
+        status.fail(name, error) if error else status.record(name, 0)
+    nothing = table.select(np.empty(0, dtype=int))
+    return status, *_cut(args, nothing, {}, None, Status(table.tomogram, status.step))
+
+
 def run(args: argparse.Namespace) -> None:
     """Read points, cut boxes, write both."""
     from dataclasses import replace
 
     from ..files import provenance
     from ..infos import read_info
-    from ..tables import PointTable, Status
-    from ..unpacking import readable
+    from ..tables import PointTable
 
     _check_numbers(args)
     table = PointTable.read(args.points)
-    info = read_info(args.info, needs=("mean", "std", "grey"))
-    status = Status(table.tomogram, "extract_subvolumes")
-    with readable(args.path, args.output_subvolumes) as volume:
-        _check_same_tomogram(args, table, info, volume)
-        rows, described = _cut(args, table, info, volume, status)
+    if "failure" in table.meta:
+        status, rows, described = _cut_nothing(args, table)
+    else:
+        info = read_info(args.info, needs=("mean", "std", "grey"))
+        _check_info(args, table, info)
+        status, rows, described = _cut_all(args, table, info)
     names = (
         "pixel_size_angstrom box_shape box_centre lowpass_angstrom contrast model_contrast border"
         " unaligned"

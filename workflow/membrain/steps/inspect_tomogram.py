@@ -2,6 +2,8 @@
 
 Reads an MRC file (.mrc, .rec, .map, also .gz) in small pieces and writes a JSON file with its
 shape, pixel size, origin, grey-value statistics and the normalisation that later steps apply.
+With --record-failure a tomogram that cannot be used gives a file with its name and the entry
+'failure', from which sample_points lets each of its membranes fail; other tomograms go on.
 
   python workflow/step.py inspect_tomogram --tomogram T1 --path T1.mrc --output T1.json
 """
@@ -9,6 +11,10 @@ shape, pixel size, origin, grey-value statistics and the normalisation that late
 from __future__ import annotations
 
 import argparse
+import contextlib
+import logging
+
+log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,50 +39,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=3.0,
         help="normalised grey values are cut at this many deviations from the centre",
     )
+    parser.add_argument(
+        "--record-failure",
+        action="store_true",
+        help="write why a tomogram cannot be used in place of ending with it",
+    )
     parser.add_argument("--output", required=True, help="JSON file to write")
 
 
-def run(args: argparse.Namespace) -> None:
-    """Measure and write."""
-    import logging
-
-    from ..errors import InputError
-    from ..file_names import clean_name
-    from ..files import provenance, write_json
-    from ..flags import check_ranges
+def _measure(args: argparse.Namespace) -> dict:
+    """Return what header and grey values tell."""
     from ..grey_values import summarise
     from ..volumes import has_pixel_size, read_header, resolve_pixel_size
 
-    log = logging.getLogger(__name__)
-    check_ranges(args, least={"pixel_size_angstrom": 0}, above={"clip": 0})
-    if clean_name(args.tomogram) != args.tomogram:
-        raise InputError(
-            "--tomogram",
-            found=repr(args.tomogram),
-            expected="letters, digits and . _ + - only, beginning with a letter or digit",
-        )
     volume = read_header(args.path)
     pixel_size = resolve_pixel_size(volume, args.pixel_size_angstrom)
-    header_pixel_size = volume.header_pixel_size[0] if has_pixel_size(volume) else 0.0
     summary = summarise(volume, args.statistics, args.clip)
-    info = {
-        "tomogram": args.tomogram,
-        "shape": list(volume.shape),
-        "pixel_size_angstrom": pixel_size,
-        "header_pixel_size_angstrom": header_pixel_size,
-        "origin_angstrom": list(volume.origin),
-        **summary,
-        "provenance": provenance(
-            "inspect_tomogram",
-            {
-                "tomogram": args.tomogram,
-                "pixel_size_angstrom": args.pixel_size_angstrom,
-                "statistics": args.statistics,
-                "clip": args.clip,
-            },
-        ),
-    }
-    write_json(args.output, info)
     log.info(
         "%s: %s voxels (x, y, z) of %s, %g angstrom, mean %.4g, standard deviation %.4g",
         args.tomogram,
@@ -86,3 +64,37 @@ def run(args: argparse.Namespace) -> None:
         summary["mean"],
         summary["std"],
     )
+    return {
+        "shape": list(volume.shape),
+        "pixel_size_angstrom": pixel_size,
+        "header_pixel_size_angstrom": (
+            volume.header_pixel_size[0] if has_pixel_size(volume) else 0.0
+        ),
+        "origin_angstrom": list(volume.origin),
+        **summary,
+    }
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure and write."""
+    from ..errors import InputError
+    from ..file_names import clean_name
+    from ..files import provenance, write_json
+    from ..flags import check_ranges
+    from ..tables import Status
+
+    check_ranges(args, least={"pixel_size_angstrom": 0}, above={"clip": 0})
+    if clean_name(args.tomogram) != args.tomogram:
+        raise InputError(
+            "--tomogram",
+            found=repr(args.tomogram),
+            expected="letters, digits and . _ + - only, beginning with a letter or digit",
+        )
+    status, found = Status(args.tomogram, "inspect_tomogram"), {}
+    with status.isolate("whole") if args.record_failure else contextlib.nullcontext():
+        found = _measure(args)
+    if status.rows:
+        found["failure"] = status.rows[0][-1]
+    names = ("tomogram", "pixel_size_angstrom", "statistics", "clip")
+    made = provenance("inspect_tomogram", {name: getattr(args, name) for name in names})
+    write_json(args.output, {"tomogram": args.tomogram, **found, "provenance": made})

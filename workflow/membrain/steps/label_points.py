@@ -67,6 +67,7 @@ def _label(args: argparse.Namespace, table, how, info: dict, status) -> dict:
     from ..training_annotations import read_by_name
 
     rows = select_membranes(args.sheet, args.tomogram, table.membranes)
+    has_failed = "failure" in table.meta
     step = (args.pixel_size_angstrom or table.pixel_size) / table.pixel_size
     numbers = (step, table.pixel_size, table.shape)
     everything = Place(table.points.astype(np.float64), table.normals, table.side, *numbers)
@@ -77,7 +78,9 @@ def _label(args: argparse.Namespace, table, how, info: dict, status) -> dict:
     how_clear = replace(how, classes=groups)
     angles = np.zeros((*labels.shape, 2), dtype=np.float32)
     others = np.full((len(table), 1), how.cap, dtype=np.float32)
-    for index, name in enumerate(table.membranes):
+    for name in table.membranes if has_failed else ():
+        status.record(name, 0)
+    for index, name in enumerate(() if has_failed else table.membranes):
         with status.isolate(name):
             mine = np.flatnonzero(table.membrane == index)
             annotations = annotations_by_name(name)
@@ -113,7 +116,8 @@ def run(args: argparse.Namespace) -> None:
     from ..tables import PointTable, Status
 
     check_numbers(args)
-    table, info = PointTable.read(args.points), read_info(args.info)
+    table = PointTable.read(args.points)
+    info = {"tomogram": table.tomogram} if "failure" in table.meta else read_info(args.info)
     if {table.tomogram, info["tomogram"]} != {args.tomogram}:
         raise InputError(
             f"{args.points} and {args.info}: not of tomogram '{args.tomogram}'",

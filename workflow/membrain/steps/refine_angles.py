@@ -207,11 +207,12 @@ def run(args: argparse.Namespace) -> None:
     from ..unpacking import readable
 
     table, particles = PointTable.read(args.scores), read_particles(args.particles)
-    info = read_info(args.info, needs=("grey", "shape"))
-    status = Status(table.tomogram, "refine_angles")
-    with readable(args.path, args.output) as volume:
-        _check(args, table, particles, info, volume)
-        particles, rows = _refine(args, table, particles, volume, info)
+    status, rows = Status(table.tomogram, "refine_angles"), []
+    if "failure" not in table.meta:  # of the tomogram: then there are no particles
+        info = read_info(args.info, needs=("grey", "shape"))
+        with readable(args.path, args.output) as volume:
+            _check(args, table, particles, info, volume)
+            particles, rows = _refine(args, table, particles, volume, info)
     for name in table.membranes:
         status.record(name, int((particles.membrane == name).sum()))
     particles.write(args.output)

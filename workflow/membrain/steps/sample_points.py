@@ -160,6 +160,20 @@ def _sample(row, voxels, info: dict, args: argparse.Namespace) -> tuple[dict, st
     return out, "; ".join(notes)
 
 
+def _read_info(args: argparse.Namespace) -> dict:
+    """Return the info of the tomogram; of one that failed, with a size to write no points with."""
+    from ..files import read_json
+    from ..infos import failure_of, read_info
+
+    content = read_json(args.info)
+    if failure_of(content):
+        nothing = {"shape": [1, 1, 1], "pixel_size_angstrom": args.pixel_size_angstrom or 1.0}
+        return {**nothing, **content}
+    return read_info(
+        args.info, ("pixel_size_angstrom", "header_pixel_size_angstrom", "origin_angstrom")
+    )
+
+
 def run(args: argparse.Namespace) -> None:
     """Sample the membranes of a batch and write their points."""
     import numpy as np
@@ -168,7 +182,6 @@ def run(args: argparse.Namespace) -> None:
     from ..errors import InputError
     from ..files import provenance
     from ..flags import check_ranges
-    from ..infos import read_info
     from ..sheets import select_membranes
     from ..tables import PointTable, Status
 
@@ -178,8 +191,7 @@ def run(args: argparse.Namespace) -> None:
         above={"band_voxel": 1, "voting_decay_voxel": 0},
         most={"rim_cosine": 1, "voting_cosine": 1, "band_voxel": 1000},
     )
-    needs = ("pixel_size_angstrom", "header_pixel_size_angstrom", "origin_angstrom")
-    info = read_info(args.info, needs)
+    info = _read_info(args)
     if info["tomogram"] != args.tomogram:
         raise InputError(
             f"{args.info}: info of another tomogram",
@@ -188,7 +200,9 @@ def run(args: argparse.Namespace) -> None:
         )
     rows = select_membranes(args.sheet, args.tomogram, args.membranes)
     status = Status(args.tomogram, "sample_points")
-    masks = _read_masks(rows, info, status)
+    for row in rows if "failure" in info else ():
+        status.fail(row.membrane, InputError(f"its tomogram failed: {info['failure']}"))
+    masks = {} if "failure" in info else _read_masks(rows, info, status)
     parts = []
     for number, row in enumerate(tqdm(rows, desc="membranes", disable=None)):
         if row.membrane not in masks:
@@ -221,7 +235,10 @@ def run(args: argparse.Namespace) -> None:
         tomogram=args.tomogram,
         shape=tuple(info["shape"]),
         pixel_size=info["pixel_size_angstrom"],
-        meta={"provenance": provenance("sample_points", {n: getattr(args, n) for n in names})},
+        meta={
+            "provenance": provenance("sample_points", {n: getattr(args, n) for n in names}),
+            **({"failure": info["failure"]} if "failure" in info else {}),
+        },
     ).write(args.output)
     status.write(args.status)
     log.info("%d points of %d membranes", len(points), len(rows))
