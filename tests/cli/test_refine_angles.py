@@ -217,7 +217,9 @@ def test_angle_head_decides_when_its_weight_is_large(scene, tmp_path):
 
 def test_no_particle_gives_an_empty_table(scene, tmp_path):
     empty_particles().write(tmp_path / "none.tsv")
-    code, files = run(scene, tmp_path, particles=tmp_path / "none.tsv")
+    # nor is a tomogram needed, that may have failed before
+    flags = ("--map", str(scene[0] / "map.mrc"), "--path", str(tmp_path / "gone.mrc"))
+    code, files = run(scene, tmp_path, *flags, particles=tmp_path / "none.tsv")
     assert code == 0
     assert len(read_particles(files["output"])) == 0
     assert {row["status"] for row in read_status(files["status"])} == {"empty"}

@@ -208,7 +208,8 @@ def run(args: argparse.Namespace) -> None:
 
     table, particles = PointTable.read(args.scores), read_particles(args.particles)
     status, rows = Status(table.tomogram, "refine_angles"), []
-    if "failure" not in table.meta:  # of the tomogram: then there are no particles
+    # a tomogram that failed, or that could not be read, has none
+    if "failure" not in table.meta and len(particles):
         info = read_info(args.info, needs=("grey", "shape"))
         with readable(args.path, args.output) as volume:
             _check(args, table, particles, info, volume)
