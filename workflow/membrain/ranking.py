@@ -10,16 +10,7 @@ import numpy as np
 from .bootstrap import bootstrap_interval
 from .held_out import HeldOut
 from .thresholds import Judged, best_threshold, candidates, count_hits, f1_of_counts
-
-# options of the clustering that decide positions, and what `find_clusters` calls them
-CLUSTERING = {
-    "bandwidth_voxel": "bandwidth",
-    "fuse_voxel": "fuse_distance",
-    "split_diameter_voxel": "split_diameter",
-    "split_bandwidth_voxel": "split_bandwidth",
-    "min_points": "min_points",
-}
-JUDGED = ("threshold", *CLUSTERING)  # options of `cluster_points` that a search may vary
+from .trials import CLUSTERING
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 
 from .errors import InputError, Problems
-from .ranking import JUDGED
 from .schemas import check, validator_of
 from .sheets import MembraneRow
-from .trials import Trial, expand, set_keys
+from .trials import JUDGED, Trial, expand, set_keys
 
 # keys that no trial can change: where things lie, and how the run is cut into jobs
 FIXED = ("membranes", "results", "model", "device", "membranes_per_job", "allow_failed")

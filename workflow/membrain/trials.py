@@ -19,6 +19,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+# options of the clustering that decide positions, and what `find_clusters` calls them
+CLUSTERING = {
+    "bandwidth_voxel": "bandwidth",
+    "fuse_voxel": "fuse_distance",
+    "split_diameter_voxel": "split_diameter",
+    "split_bandwidth_voxel": "split_bandwidth",
+    "min_points": "min_points",
+}
+JUDGED = ("threshold", *CLUSTERING)  # options of `cluster_points` that a search may vary
+
 N_DIGITS = 10  # of a key: 40 bits, of some hundreds of them no two are equal
 NOT_LEARNT = ("ensemble", "tensorboard", "pixel_size_angstrom")
 

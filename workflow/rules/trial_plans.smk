@@ -3,7 +3,7 @@
 from dataclasses import replace
 from functools import cache
 
-from membrain import ranking, trial_plans, trials
+from membrain import trial_plans, trials
 
 SCHEMA = schemas.load_schema("config")
 VARIANTS = trials.Variants(OPTIONS["tomograms"])
@@ -253,7 +253,7 @@ def plan_text(target):
         if target == "search":
             entry["held_out"] = [trial_file("attempt", k, "held_out.npz") for k in key]
             how = trial.options["cluster_points"]
-            entry["cluster_points"] = {name: how[name] for name in ranking.JUDGED}
+            entry["cluster_points"] = {name: how[name] for name in trials.JUDGED}
         else:
             entry["membranes"] = trial_file("evaluation", key, "membranes.csv")
         out.append(entry)
