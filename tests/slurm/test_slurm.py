@@ -170,7 +170,7 @@ def test_cancelled_job_is_tried_again(cluster, local, tmp_path):
 def test_job_over_its_memory_gets_more(cluster, local, tmp_path):
     folder = copy_without_particles(local, tmp_path / "run")
     more = ("--set-resources", "cluster_points:mem_mb=90*20**(attempt-1)")
-    with run(cluster, folder, *more, "results/particles.csv") as process:
+    with run(cluster, folder, "results/particles.csv", *more) as process:
         finish(process, folder)
     assert particles(folder) == particles(local)
     assert "exceeded memory limit" in slurm_logs(folder)
