@@ -202,7 +202,9 @@ def fit(
         runs.append(progress)
     thresholds = (options.threshold_voxel,) * joined.labels.shape[1]
     if not options.threshold_voxel:
+        n_threads = torch.get_num_threads()
         thresholds = find_thresholds(joined, predicted, options.near_voxel)
+        torch.set_num_threads(n_threads)  # numba shares OpenMP and sets its own number there
     is_validation = np.logical_or.reduce([parts[1] for parts in turns])
     if not has_final or options.is_trial:
         trials = tuple(runs) if has_final else ()
