@@ -66,3 +66,17 @@ def test_membrane_without_annotations_is_named(data):
 def test_classes_are_those_of_all_training_rows(data):
     write_positions(data / "all.csv", SPREAD * 2, "PSII")
     assert classes_of_sheet(data / "membranes.tsv") == [["PSII"]]
+
+
+def test_file_that_cannot_be_read_is_told_and_left_out(data, caplog):
+    write_positions(data / "all.csv", SPREAD, "PSII")
+    with open(data / "membranes.tsv", "a") as sheet:
+        sheet.write("T1\tM4\tm.mrc\t4\ttrain\tgone.csv\n")
+    assert classes_of_sheet(data / "membranes.tsv") == [["PSII"]]
+    assert "left out where classes are counted" in caplog.text
+    assert "gone.csv" in caplog.text.partition("counted")[2]
+
+
+def test_sheet_without_a_readable_file_is_refused(data):
+    with pytest.raises(InputError, match=r"all\.csv: unreadable"):
+        classes_of_sheet(data / "membranes.tsv")

@@ -58,6 +58,14 @@ def test_box_outside_is_refused(written, start, stop):
         read_box(written[0], start, stop)
 
 
+def test_volume_that_is_gone_since_its_header_was_read_is_told(tmp_path):
+    write_volume(tmp_path / "a.mrc", ramp(np.float32), 10.0)
+    volume = read_header(tmp_path / "a.mrc")
+    (tmp_path / "a.mrc").unlink()
+    with pytest.raises(InputError, match=r"a\.mrc: damaged or unreadable; found No such file"):
+        read_box(volume, (0, 0, 0), (1, 1, 1))
+
+
 @pytest.mark.parametrize("max_bytes", [1, 200, 1 << 20])
 def test_slabs_join_to_the_volume(written, max_bytes):
     volume, array = written
