@@ -25,6 +25,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "workflow"
+SCRIPTS = {path.stem for path in SOURCES.glob("*.py")}  # modules beside the library
 TASK = os.environ.get("CHECK_MESSAGES")  # what this run of pytest is to do, set by the command
 
 reached: set[str] = set()  # places that the running test came by
@@ -95,7 +96,7 @@ class _Loader(importlib.machinery.SourceFileLoader):
 
 class _Finder(importlib.abc.MetaPathFinder):
     def find_spec(self, name: str, path=None, target=None):
-        if not name.startswith("membrain."):
+        if not name.startswith("membrain.") and name not in SCRIPTS:
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
         if spec and spec.origin and Path(spec.origin).is_relative_to(SOURCES):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from plan import dry_run, tell_load
 
 from membrain.errors import InputError
+from plan import dry_run, tell_load
 
 
 def test_busy_machine_is_told():
