@@ -90,12 +90,8 @@ def test_layers_along_the_normal_are_not_mixed_up():
     assert [a for i, a in enumerate(answers) if i != 2] == [0] * 5
 
 
-def test_learns_a_strength_that_boxes_show():
-    generator = torch.Generator().manual_seed(0)
-    strength = torch.rand(192, generator=generator)
-    boxes = 0.05 * torch.rand((192, 6, 8, 8), generator=generator)
-    boxes[:, 2:4, 3:5, 3:5] += strength[:, None, None, None]
-    data = Samples(boxes, torch.stack([3 - 2 * strength, 2 * strength], dim=1))
+def learn(data, **options):
+    """Return a small network of two numbers that was trained on data, and its recipe."""
     recipe = Recipe(
         *("wide", 4, (6, 8, 8), (3, 3.5, 3.5)),
         epochs=14,
@@ -104,10 +100,21 @@ def test_learns_a_strength_that_boxes_show():
         normalisation="tomogram",
         augmentation=Augmentation(noise=0.1),
         precision="fp32",
+        **options,
     )
     torch.manual_seed(0)
     network = build_network(recipe.network, 2, recipe.box_shape, recipe.width)
     network.load_state_dict(train_network(network, data, None, recipe).best)
+    return network, recipe
+
+
+def test_learns_a_strength_that_boxes_show():
+    generator = torch.Generator().manual_seed(0)
+    strength = torch.rand(192, generator=generator)
+    boxes = 0.05 * torch.rand((192, 6, 8, 8), generator=generator)
+    boxes[:, 2:4, 3:5, 3:5] += strength[:, None, None, None]
+    data = Samples(boxes, torch.stack([3 - 2 * strength, 2 * strength], dim=1))
+    network, recipe = learn(data)
     errors = (predict(network, boxes, 2, recipe).distances - data.labels).abs().mean(0)
     assert errors.max() < 0.3  # the labels' mean deviation from their mean is 0.5
 
@@ -119,19 +126,7 @@ def test_learns_the_distance_to_others_beside():
     boxes[:, 2:4, 3:5, 3:5] += strength[:, :1, None, None]
     boxes[:, 4:, 3:5, 3:5] += strength[:, 1:, None, None]
     data = Samples(boxes, 3 - 2 * strength[:, :1], None, 3 - 2 * strength[:, 1:])
-    recipe = Recipe(
-        *("wide", 4, (6, 8, 8), (3, 3.5, 3.5)),
-        epochs=14,
-        batch_size=16,
-        learning_rate=5e-3,
-        normalisation="tomogram",
-        augmentation=Augmentation(noise=0.1),
-        precision="fp32",
-        heads=("others",),
-    )
-    torch.manual_seed(0)
-    network = build_network(recipe.network, 2, recipe.box_shape, recipe.width)
-    network.load_state_dict(train_network(network, data, None, recipe).best)
+    network, _ = learn(data, heads=("others",))
     with torch.inference_mode():
         found = network.eval()(boxes[:, None])
     errors = (found - torch.cat([data.labels, data.others], dim=1)).abs().mean(0)
