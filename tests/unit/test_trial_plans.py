@@ -46,6 +46,9 @@ def test_every_point_of_the_grid_is_a_trial_of_the_sheet_s_splits():
         ({"train_model.epochs": [0]}, "key 'train_model.epochs'; found 0; expected at least 1"),
         ({"results": ["a"]}, "key 'results'; expected one that a trial can change"),
         ({"search.grid": [{}]}, "key 'search.grid'; expected one that a trial can change"),
+        ({"train_model": [1]}, "key 'train_model'; expected an option that has a value"),
+        ({"seed.x": [1]}, "key 'seed.x'; expected an option that has a value"),
+        ({"label_points.map_threshold.PSII": [0.1]}, "map_threshold.PSII'; expected an option"),
         ({"orient_particles.axis": ["head"]}, "'orient_particles.axis' does not change what a"),
         ({"cluster_points.opposite_voxel": [0]}, "opposite_voxel' does not change what a search"),
     ],
@@ -131,6 +134,18 @@ def test_repeats_take_other_membranes_and_all_of_them_once():
     assert trials[0].labels == trials[1].labels
 
 
+def test_no_cell_counts_the_same_training_twice():
+    trials = ablation(repeats=9, membranes=[1, 4, 4], rows={"full": {}})
+    assert len(trials) == 10
+    assert len({tuple(sorted(t.training)) for t in trials}) == 10
+
+
+def test_option_of_a_class_can_be_changed_where_others_have_theirs():
+    grid = {"label_points.radii_angstrom.b6f": [40]}
+    (trial,) = search(grid, label_points={"radii_angstrom": {"PSII": 60}})
+    assert trial.options["label_points"]["radii_angstrom"] == {"PSII": 60, "b6f": 40}
+
+
 def test_without_test_membranes_those_without_split_are_judged():
     trials = ablation([*POOL[:5], POOL[6]])
     assert {t.judged for t in trials} == {("T1/M8",)}
@@ -142,6 +157,11 @@ def test_without_test_membranes_those_without_split_are_judged():
         (POOL[:5], {}, "ablation: it needs annotated membranes to learn from and others to judge"),
         (POOL, {"membranes": [6]}, "key 'ablation.membranes'; found 6; expected at most 5"),
         (POOL, {"rows": {"x": {"seed": -1}}}, "key 'ablation.rows.x': key 'seed'; found -1"),
+        (
+            POOL,
+            {"rows": {"x": {"train_model": {"epochs": 3}}}},
+            "key 'train_model'; expected an op",
+        ),
         (POOL, {"train_model": {"network": "wide"}}, "rotation' space; found network wide; expect"),
     ],
 )

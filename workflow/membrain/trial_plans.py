@@ -26,13 +26,42 @@ def names_of_split(rows: Sequence[MembraneRow], split: str) -> tuple[str, ...]:
     return tuple(name_of(row) for row in rows if row.split == split)
 
 
-def _changed(options: Mapping, changes: Mapping, schema: Mapping, where: str) -> dict:
-    """Return the configuration of a trial, checked."""
+def _is_option(options: Mapping, key: str) -> bool:
+    """Return whether a dotted key leads through sections to what is no section itself."""
+    *sections, name = key.split(".")
+    place: object = options
+    for section in sections:
+        place = place.get(section, {})
+        if not isinstance(place, Mapping):
+            return False
+    return bool(sections) or not isinstance(place.get(name), Mapping)
+
+
+def _check_keys(options: Mapping, changes: Mapping, where: str) -> None:
+    """Check that a trial can change these keys.
+
+    Raises
+    ------
+    InputError
+        Lists those that it cannot.
+    """
     problems = Problems()
     for key in changes:
         if key in FIXED or key.split(".")[0] in ("search", "crossval", "ablation"):
             problems.add(f"{where}: key '{key}'", expected="one that a trial can change")
-    content = set_keys(options, changes)
+        elif not _is_option(options, key):
+            problems.add(
+                f"{where}: key '{key}'",
+                expected="an option that has a value, such as train_model.epochs",
+                remedy="join section and option with a dot; give what stands below an option whole",
+            )
+    problems.raise_if_any(f"{where}: {len(problems.errors)} mistakes")
+
+
+def _changed(options: Mapping, changes: Mapping, schema: Mapping, where: str) -> dict:
+    """Return the configuration of a trial, checked."""
+    _check_keys(options, changes, where)
+    content, problems = set_keys(options, changes), Problems()
     check(validator_of(schema), content, where, problems)
     train = content.get("train_model", {})
     if train.get("rotation") == "space" and train.get("network") != "membrain":
@@ -133,7 +162,8 @@ def numbers_of_membranes(n: int) -> list[int]:
 def plan_ablation(options: Mapping, rows: Sequence[MembraneRow], schema: Mapping) -> list[Trial]:
     """Return a trial for each row of the table, number of training membranes and repeat.
 
-    Repeat r learns from the r-th training membrane of the sheet and those that follow it.
+    Repeat r learns from the r-th training membrane of the sheet and those that follow it; there are
+    no more repeats than training membranes, for they would be the first ones again.
 
     Raises
     ------
@@ -150,7 +180,7 @@ def plan_ablation(options: Mapping, rows: Sequence[MembraneRow], schema: Mapping
             "ablation: it needs annotated membranes to learn from and others to judge by",
             found=f"{len(pool)} with split 'train', {len(judged)} with split 'test' or none",
         )
-    numbers = how["membranes"] or numbers_of_membranes(len(pool))
+    numbers = list(dict.fromkeys(how["membranes"] or numbers_of_membranes(len(pool))))
     if max(numbers) > len(pool):
         raise InputError(
             "config key 'ablation.membranes'",
@@ -161,7 +191,7 @@ def plan_ablation(options: Mapping, rows: Sequence[MembraneRow], schema: Mapping
     for row, changes in how["rows"].items():
         content = _changed(options, changes, schema, f"config key 'ablation.rows.{row}'")
         for n in numbers:
-            for first in range(how["repeats"] if n < len(pool) else 1):
+            for first in range(min(how["repeats"], len(pool)) if n < len(pool) else 1):
                 training = tuple(pool[(first + i) % len(pool)] for i in range(n))
                 labels = {"row": row, "n_training": str(n)}
                 name = f"{row}_{n}_{first + 1}"
