@@ -91,13 +91,17 @@ def test_star_files_hold_the_same(data):
         assert "nan" not in text.lower().split()
 
 
-def test_near_the_membranes_of_a_sheet(data):
+def write_sheet(data):
     volume = np.zeros(SHAPE, np.int8)
     volume[20] = 1
     with mrcfile.new(data / "m.mrc") as handle:
         handle.set_data(volume)
         handle.voxel_size = 10.0
     (data / "membranes.tsv").write_text("tomogram\tmembrane\tmask\nT1\tM7\tm.mrc\nT2\tM\tm.mrc\n")
+
+
+def test_near_the_membranes_of_a_sheet(data):
+    write_sheet(data)
     assert run(data, "--sheet", data / "membranes.tsv") == 0
     assert len(read_particles(data / "out/only_second.csv")) == 0
     assert set(read_particles(data / "out/both.csv").membrane) == {"M7"}
@@ -139,6 +143,13 @@ def test_another_unit_is_refused(data, capsys):
     assert not (data / "out").exists()
     assert run(data, "--pixel-sizes", "other=1") == 0
     assert len(read_particles(data / "out/both.csv")) == 15
+
+
+def test_another_unit_is_refused_before_picks_far_from_membranes_are_left_out(data, capsys):
+    write_sheet(data)
+    other(data, 10.0)
+    assert run(data, "--sheet", data / "membranes.tsv") == 2
+    assert "divided by 10 they would fit (angstrom, not voxels?)" in capsys.readouterr().err
 
 
 def test_mistakes_in_flags(data, capsys):

@@ -86,7 +86,7 @@ def target_classes(
     Raises
     ------
     InputError
-        When a wanted class is not annotated.
+        When a wanted class is not annotated, or ambiguous.
     """
     spelling = {name.lower(): name for name in sorted(set(annotated))}
     clear = [name for name in spelling if name not in ambiguous]
@@ -97,6 +97,12 @@ def target_classes(
     out = {}
     for text in wanted:
         names = frozenset(name.lower() for name in text.split("+"))
+        for name in sorted(names & ambiguous & set(spelling)):
+            raise InputError(
+                f"class '{text}' of the comparison: '{spelling[name]}' may be hit but need not be",
+                expected="a class of certain particles",
+                remedy="take it out of evaluate_particles.ambiguous_classes to judge by it",
+            )
         for name in sorted(names - set(clear)):
             raise InputError(
                 f"class '{text}' of the comparison: '{name}' is not annotated",

@@ -206,5 +206,5 @@ def draw_orientations(
             _histogram(last, normal[has_normal], high, NORMAL_BIN_DEGREE, 1, chance=False)
         for axes, is_shown in ((first, is_known), (circle, is_known), (last, has_normal)):
             if not is_shown.any():
-                say_nothing_to_show(axes, "no hit with an annotated pose")
+                say_nothing_to_show(axes, "no hit with both poses known")
                 axes.set_yticks([])

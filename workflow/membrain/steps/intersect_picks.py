@@ -62,31 +62,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--output-dir", required=True, metavar="DIR", help="output folder")
 
 
-def _read(args: argparse.Namespace, infos: dict, steps: dict) -> list:
-    """Return the two lists, in the tomograms that have an info, near a membrane where asked."""
+def _read(args: argparse.Namespace, infos: dict) -> dict:
+    """Return the two lists by name, in the tomograms that have an info."""
     import numpy as np
 
-    from ..comparison import place_picks
-    from ..ground_truth import MaskSet
     from ..pick_lists import parse_sources
     from ..picks import read_picks
-    from ..sheets import read_membranes
 
-    masks = None
-    if args.sheet:
-        rows = read_membranes(args.sheet, must_exist=False)
-        masks = MaskSet([row for row in rows if row.tomogram in infos], steps)
-    lists = []
+    lists = {}
     for source in parse_sources("--first, --second", [args.first, args.second], args.pixel_sizes):
         picks = read_picks(source.path, infos, source.pixel_size)
-        picks = picks.select(np.isin(picks.tomogram, list(infos)))
-        n = len(picks)
-        if masks is not None:
-            picks = place_picks(picks, masks, args.near_voxel)
-            picks = picks.select(picks.membrane != "")
-            log.info("%s: %d of %d picks lie on a membrane", source.name, len(picks), n)
-        lists.append(picks)
+        lists[source.name] = picks.select(np.isin(picks.tomogram, list(infos)))
     return lists
+
+
+def _near(args: argparse.Namespace, lists: dict, infos: dict, steps: dict) -> list:
+    """Return the picks of each list that lie near a membrane, where a sheet names some."""
+    from ..comparison import place_picks
+    from ..ground_truth import MaskSet
+    from ..sheets import read_membranes
+
+    if not args.sheet:
+        return list(lists.values())
+    rows = read_membranes(args.sheet, must_exist=False)
+    masks, out = MaskSet([row for row in rows if row.tomogram in infos], steps), []
+    for name, picks in lists.items():
+        placed = place_picks(picks, masks, args.near_voxel)
+        out.append(placed.select(placed.membrane != ""))
+        log.info("%s: %d of %d picks lie on a membrane", name, len(out[-1]), len(picks))
+    return out
 
 
 def _check_units(args: argparse.Namespace, first, second, infos: dict, steps: dict) -> None:
@@ -119,8 +123,9 @@ def run(args: argparse.Namespace) -> None:
     )
     infos = read_infos(args.infos)
     steps = {name: working_voxel(info, args.pixel_size_angstrom) for name, info in infos.items()}
-    first, second = _read(args, infos, steps)
-    _check_units(args, first, second, infos, steps)
+    lists = _read(args, infos)
+    _check_units(args, *lists.values(), infos, steps)  # a wrong unit has no pick near a membrane
+    first, second = _near(args, lists, infos, steps)
     consensus = intersect(first, second, steps, args.radius_voxel)
     folder = Path(args.output_dir)
     parts = {
