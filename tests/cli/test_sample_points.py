@@ -213,3 +213,39 @@ def test_membranes_of_a_tomogram_that_failed_fail(folder):
     for name in ("M1", "M2"):
         assert status[name]["status"] == "failed"
         assert status[name]["message"] == "its tomogram failed: T1.mrc: cut short"
+
+
+def spots(z, factor=1.0, n=8):
+    rows = [(10 + 5 * i, 8 + 7 * (3 * i % 5), z) for i in range(n)]
+    return "x,y,z\n" + "".join(f"{x * factor},{y * factor},{z * factor}\n" for x, y, z in rows)
+
+
+def test_side_of_annotations_in_another_unit_is_refused(folder):
+    write_sheet(folder, ("M1", "single.mrc", "", "annotations", "", "", "", "known.csv"))
+    for factor, words in (
+        (10, "divided by 10 they would fit (angstrom"),
+        (0.25, "multiplied by 3"),
+    ):
+        (folder / "known.csv").write_text(spots(22, factor))
+        table, status = run(folder)
+        assert (status["M1"]["status"], len(table)) == ("failed", 0)
+        assert words in status["M1"]["message"]
+
+
+def test_annotations_far_from_a_membrane_do_not_tell_its_side(folder):
+    near, far = spots(21, n=8), spots(-3, n=5).partition("\n")[2]
+    (folder / "known.csv").write_text(near + far)
+    write_sheet(folder, ("M1", "single.mrc", "", "annotations", "", "", "", "known.csv"))
+    table, status = run(folder)
+    assert status["M1"]["status"] == "ok", status["M1"]["message"]
+    assert {s for _, s in heights(table)} == {"a"}
+
+
+def test_particles_of_a_shared_file_tell_the_side_of_their_own_membrane(folder):
+    # 10 above label 2 and 2 below label 1: the ten are nearer to label 2
+    (folder / "all.csv").write_text(spots(5, n=3) + spots(30, n=8).partition("\n")[2])
+    rows = [(f"M{i}", "labels.mrc", i, "annotations", "", "", "", "all.csv") for i in (1, 2)]
+    write_sheet(folder, *rows)
+    table, status = run(folder)
+    assert {row["status"] for row in status.values()} == {"ok"}
+    assert {key for key in heights(table)} == {("M1", "b"), ("M2", "a")}

@@ -220,3 +220,30 @@ def test_file_of_several_membranes_of_another_tomogram_is_refused():
 @pytest.mark.parametrize("n", [0, 12])
 def test_file_of_several_membranes_in_place_passes(n):
     check_shared(annotated(SPREAD[:n]), n, sheet())
+
+
+def test_forgotten_unit_and_origin_are_found_together():
+    place = sheet(200, shape=(100, 220, 240), pixel_size=13.68)
+    known = np.array([[71.5, y, x] for y in (14, 60, 120, 190) for x in (13, 99, 187)])
+    words = remedy(known * 13.68 + [3173.75, 0, 0], place)
+    assert words.startswith("divided by 13.68 (angstrom, not voxels?) and moved by (")
+    assert words.endswith(", -232) voxels (x, y, z) they would fit (an origin?)")
+    centred = remedy((known - np.array(place.shape) / 2) * 13.68, place)
+    assert (
+        "and moved by (120, 110, 50) voxels (x, y, z) they would fit (half the tomogram" in centred
+    )
+
+
+def test_no_change_is_no_remedy_where_most_fit_already():
+    place = sheet(200, shape=(140, 220, 240))
+    known = np.array([[71.5, y, x] for y in (14, 60, 120, 190) for x in (13, 99, 187)])
+    known[:5, 0] += 40
+    assert remedy(known, place) == ""
+    with pytest.raises(InputError, match="5 of 12 far .* does it hold several membranes"):
+        check_near(annotated(known), place)
+
+
+@pytest.mark.parametrize("far", [1e9, 1e160, 1e300])
+def test_positions_beyond_any_number_have_no_remedy(far):
+    assert remedy(SPREAD * far, sheet(shape=(100, 40, 40))) == ""
+    assert remedy(np.full((6, 3), far), sheet(shape=(100, 40, 40))) == ""

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from .errors import InputError
 from .formats.base import Annotations
-from .misfits import what_would_fit
+from .misfits import CLEARLY_BETTER, what_would_fit
 from .rotations import poses_from_relion
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,7 @@ CROWDED_WORKING_VOXEL = 2.0  # particles are wider than this
 CORNER_PART = 1 / 3  # of the membrane's extent
 SMALLEST_PART = 0.1  # shrunken to less than this, positions fit anywhere
 MIN_FOR_SPREAD = 3  # annotations
+FARTHEST = 1e9  # voxel
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,14 @@ def check_near(annotations: Annotations, place: Place, far_share: float = FAR_SH
         f"{ranges(annotations.positions)}, the membrane {ranges(place.points)} voxels",
         expected=f"at most {100 * far_share:.0f} % farther than {FAR_WORKING_VOXEL:g} working "
         "voxels (config: label_points.far_share)",
-        remedy=remedy(annotations.positions, place)
-        or "is this the file of this membrane and this tomogram?",
+        remedy=remedy(annotations.positions, place) or _question(n_far, n),
     )
+
+
+def _question(n_far: int, n: int) -> str:
+    """Ask what may be wrong where no change of unit, axes or origin fits."""
+    several = "does it hold several membranes? then name it in the row of each"
+    return several if 2 * n_far <= n else "is this the file of this membrane and this tomogram?"
 
 
 def check_spread(annotations: Annotations, place: Place) -> str:
@@ -192,15 +198,16 @@ def remedy(
 ) -> str:
     """Say which factor, axes or offset would bring positions to the points; empty: none found.
 
+    Where no single change does, one after that from angstrom to voxels is tried.
+
     Parameters
     ----------
     positions : (n, 3) float, zyx, voxel
     place : Place
-    enough : float, 0 to 1
-        Part of the positions that then has to lie within 4 working voxels of a point.
-    must_spread : bool
-        Whether positions narrower than the membrane count less.
+    enough : float, 0 to 1, part of them that has to lie within 4 working voxels of a point then
+    must_spread : bool, whether positions narrower than the membrane count less
     """
+    positions = np.clip(positions, -FARTHEST, FARTHEST)  # squares of larger ones overflow
     tree, width = cKDTree(place.points), max(_spread(place.points), 1e-9)
 
     def near_share(moved: np.ndarray) -> float:
@@ -210,14 +217,27 @@ def remedy(
         share = float(np.mean(tree.query(moved)[0] <= NEAR_WORKING_VOXEL * place.step))
         return share * min(part, 1.0) if must_spread else share
 
-    shift = np.median(place.points, axis=0) - np.median(positions, axis=0)
+    size = place.pixel_size
+    changes = [("", positions, size)]
+    if size > 1:
+        words = f"divided by {size:g} (angstrom, not voxels?) and "
+        changes.append((words, positions / size, 0.0))
+        enough = max(enough, near_share(positions) + CLEARLY_BETTER)
+    for words, changed, unit in changes:
+        shifts = [("an origin?", _shift_to(tree, changed))] if len(changed) > 2 else []
+        found = what_would_fit(changed, near_share, enough, unit, shifts, place.shape)
+        if found:
+            return words + found.words
+    return ""
+
+
+def _shift_to(tree: cKDTree, positions: np.ndarray) -> np.ndarray:
+    """Return the offset (3,) that brings most positions close to points."""
+    shift = np.median(tree.data, axis=0) - np.median(positions, axis=0)
     for _ in range(30):
         moved = positions + shift
         shift = shift + np.median(tree.data[tree.query(moved)[1]] - moved, axis=0)
-    found = what_would_fit(
-        positions, near_share, enough, place.pixel_size, [("an origin?", shift)], place.shape
-    )
-    return found[0] if found else ""
+    return shift
 
 
 def _spread(positions: np.ndarray) -> float:

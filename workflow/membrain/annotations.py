@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ READERS = {
     ".tbl": dynamo.read,
     ".json": copick.read,
 }
+Remedy = Callable[[np.ndarray], str]  # of positions (n, 3) zyx voxel: what would make them fit
 OUTSIDE_VOXEL = 10.0  # a click at the rim may lie a little outside the volume
 
 
@@ -50,6 +52,7 @@ def read_annotations(
     must_have_rows: bool = True,
     unit: float | None = None,
     must_be_inside: bool = True,
+    remedy: Remedy | None = None,
 ) -> Annotations:
     """Return the annotated particles of a file; its extension tells the format.
 
@@ -74,6 +77,8 @@ def read_annotations(
         Angstrom per unit of coordinates that do not tell their own; default voxels.
     must_be_inside : bool
         Whether positions outside the volume are a mistake.
+    remedy : function of (n, 3) positions, optional
+        What would make them fit where the membrane is known; else what fits the volume is told.
 
     Returns
     -------
@@ -102,7 +107,7 @@ def read_annotations(
     else:
         found = reader(path, grid)
     if shape is not None and must_be_inside:
-        check_inside(path, found, grid)
+        check_inside(path, found, grid, remedy)
     log.info("%s: %d annotated particles (%s)", path.name, len(found), found.source)
     return found
 
@@ -151,8 +156,10 @@ def _remedy(positions: np.ndarray, shape: np.ndarray, grid: Grid) -> str:
     return "they would fit " + ", or ".join(ideas)
 
 
-def check_inside(path: str | Path, found: Annotations, grid: Grid) -> None:
-    """Check that annotations lie in the tomogram.
+def check_inside(
+    path: str | Path, found: Annotations, grid: Grid, remedy_of: Remedy | None = None
+) -> None:
+    """Check that annotations lie in the tomogram; for `remedy_of` see `read_annotations`.
 
     Raises
     ------
@@ -169,7 +176,8 @@ def check_inside(path: str | Path, found: Annotations, grid: Grid) -> None:
     axes = zip("xyz", low[::-1], high[::-1], strict=True)
     ranges = [f"{axis} {_text(first)} to {_text(last)}" for axis, first, last in axes]
     if 4 * n_outside > len(found):
-        remedy = _remedy(found.positions, shape, grid)
+        remedy = (remedy_of or partial(_remedy, shape=shape, grid=grid))(found.positions)
+        remedy = remedy or "is this the file of this membrane and this tomogram?"
     else:  # a wrong unit or origin would show in most
         rows = np.flatnonzero(_is_outside(found.positions, shape)) + 1
         names = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
@@ -184,7 +192,9 @@ def check_inside(path: str | Path, found: Annotations, grid: Grid) -> None:
     )
 
 
-def annotations_of_membrane(row: MembraneRow, info: Mapping) -> Annotations:
+def annotations_of_membrane(
+    row: MembraneRow, info: Mapping, remedy: Remedy | None = None
+) -> Annotations:
     """Return the annotations that a membrane's row names.
 
     Parameters
@@ -193,6 +203,7 @@ def annotations_of_membrane(row: MembraneRow, info: Mapping) -> Annotations:
         Its `annotations` must be given.
     info : mapping
         Info of the tomogram, as `inspect_tomogram` writes it.
+    remedy : see `read_annotations`
 
     Notes
     -----
@@ -217,4 +228,5 @@ def annotations_of_membrane(row: MembraneRow, info: Mapping) -> Annotations:
         origin=origin,
         shape=tuple(info["shape"]),
         tomogram=row.tomogram,
+        remedy=remedy,
     )

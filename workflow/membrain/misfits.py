@@ -17,7 +17,7 @@ WHOLE_FACTORS = range(2, 17)  # binnings
 NANOMETRE = 10.0  # angstrom
 LARGEST_FACTOR = 8.0  # of two pixel sizes
 FACTOR_STEP = 0.005  # relative; finer steps are tried around the best
-CLEARLY_BETTER = 0.1  # by which an odd factor has to beat the usual mistakes
+CLEARLY_BETTER = 0.1  # by which a change has to beat none, and an odd factor the usual mistakes
 
 
 def _other_axes(positions: np.ndarray, shape: Sequence[int] | None) -> list[tuple[str, np.ndarray]]:
@@ -123,7 +123,7 @@ def what_would_fit(
     share : function of (n, 3) positions
         Part of them, 0 to 1, that lies where it should.
     enough : float
-        Share from which a change counts as a fit.
+        Share from which a change counts as a fit; it also has to beat that of no change by 0.1.
     pixel_size : float, angstrom per voxel; 0: not known
     shifts : sequence of (words, (3,) float zyx voxel)
         Offsets to try, with what they may come from.
@@ -148,4 +148,4 @@ def what_would_fit(
     if found > best.share + CLEARLY_BETTER:
         words = f"multiplied by {factor:.3g} they would fit (another pixel size?)"
         best = Fit(words, found, positions * factor)
-    return best if best.share >= enough else None
+    return best if best.share >= max(enough, share(positions) + CLEARLY_BETTER) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from .agreement import FAR_WORKING_VOXEL, MIN_AGREEING, Place, ranges, remedy
@@ -61,8 +62,8 @@ def _class_names(row: MembraneRow, problems: Problems) -> Sequence[str]:
 
 def read_by_name(
     sheet: str | Path, rows: Sequence[MembraneRow], info: Mapping, place: Place
-) -> Callable[[str], Annotations]:
-    """Return a function from the name of a membrane to its annotations.
+) -> Callable[..., Annotations]:
+    """Return a function from the name of a membrane, and its own place, to its annotations.
 
     Parameters
     ----------
@@ -84,7 +85,7 @@ def read_by_name(
     annotated = [row for row in annotated if row.tomogram == tomogram]
     shared: dict[tuple, dict] = {}
 
-    def find(name: str) -> Annotations:
+    def find(name: str, own: Place | None = None) -> Annotations:
         row = by_name[name]
         if row.annotations is None:
             raise InputError(
@@ -94,7 +95,7 @@ def read_by_name(
         key = (row.annotations, row.mesh)
         same = [r for r in annotated if (r.annotations, r.mesh) == key]
         if len(same) == 1:
-            return annotations_of_membrane(row, info)
+            return annotations_of_membrane(row, info, own and partial(remedy, place=own))
         if key not in shared:
             shared[key] = _divide(same, info, place)
         return shared[key][tomogram, name]

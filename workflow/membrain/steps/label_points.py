@@ -83,8 +83,8 @@ def _label(args: argparse.Namespace, table, how, info: dict, status) -> dict:
     for index, name in enumerate(() if has_failed else table.membranes):
         with status.isolate(name):
             mine = np.flatnonzero(table.membrane == index)
-            annotations = annotations_by_name(name)
             place = everything.select(mine, f"{args.tomogram}/{name}")
+            annotations = annotations_by_name(name, place if len(mine) else None)
             found = label_with_remarks(place, annotations, how)
             labels[mine], angles[mine] = found.distances, found.angles
             clear[mine] = label_with_remarks(place, annotations, how_clear).distances

@@ -89,38 +89,15 @@ def _read_masks(rows: list, info: dict, status) -> dict:
     return out
 
 
-def _annotated(row, info: dict):
-    """Return positions and normals (or None), zyx, where annotations tell the side."""
-    if row.side != "annotations":
-        return None, None
-    import numpy as np
-
-    from ..annotations import annotations_of_membrane
-    from ..rotations import poses_from_relion
-
-    known = annotations_of_membrane(row, info)
-    if known.angles is None or len(known.positions) == 0:
-        return known.positions, None
-    return known.positions, poses_from_relion(known.angles).apply(np.array([0.0, 0, 1]))[:, ::-1]
-
-
-def _sample(row, voxels, info: dict, args: argparse.Namespace) -> tuple[dict, str]:
-    """Return points and normals by side, and a short note for the status table."""
-    from ..points import sample_sides
+def _sides(row, surface, voxels, info: dict, particles_of) -> tuple[str, ...]:
+    """Return the names of the sides that are picked."""
     from ..sides import check_side_point, choose_sides
-    from ..surfaces import orient_surface
-    from ..voting import vote_normals
 
-    scale = (args.pixel_size_angstrom or info["pixel_size_angstrom"]) / info["pixel_size_angstrom"]
-    surface = orient_surface(voxels, row.membrane)
-    if surface.conflict > 0.02:
-        log.warning(
-            "%s: %.0f %% of neighbouring normals disagree", row.membrane, 100 * surface.conflict
-        )
     if row.side_point is not None:
         check_side_point(row.side_point, info["shape"], row.membrane)
-    positions, normals = _annotated(row, info)
-    sides = choose_sides(
+    is_told = row.side == "annotations"
+    positions, normals = particles_of(row, voxels) if is_told else (None, None)
+    return choose_sides(
         surface,
         row.side,
         point_xyz=row.side_point,
@@ -128,6 +105,13 @@ def _sample(row, voxels, info: dict, args: argparse.Namespace) -> tuple[dict, st
         normals=normals,
         name=row.membrane,
     )
+
+
+def _sample(surface, sides, name: str, scale: float, args: argparse.Namespace) -> tuple[dict, str]:
+    """Return points and normals by side, and a short note for the status table."""
+    from ..points import sample_sides
+    from ..voting import vote_normals
+
     sampled = sample_sides(
         surface,
         sides,
@@ -142,6 +126,7 @@ def _sample(row, voxels, info: dict, args: argparse.Namespace) -> tuple[dict, st
         notes.append(f"{surface.n_specks} voxels in specks left out")
     if surface.conflict > 0.02:
         notes.append(f"sides uncertain: {surface.conflict:.0%} of neighbouring normals disagree")
+        log.warning("%s: %s", name, notes[-1])
     for side, one in sampled.items():
         voted = vote_normals(
             one.points,
@@ -154,7 +139,7 @@ def _sample(row, voxels, info: dict, args: argparse.Namespace) -> tuple[dict, st
         )
         out[side] = one.points, voted
         counts = one.counts
-        log.info("%s side %s: %d points kept, %s", row.membrane, side, len(voted), counts)
+        log.info("%s side %s: %d points kept, %s", name, side, len(voted), counts)
         notes.append(f"side {side}: {len(voted)} points, {counts['edge']} dropped near the rim")
     notes.append(f"{counts['rim']} rim points without a clear side dropped")
     return out, "; ".join(notes)
@@ -174,54 +159,44 @@ def _read_info(args: argparse.Namespace) -> dict:
     )
 
 
-def run(args: argparse.Namespace) -> None:
-    """Sample the membranes of a batch and write their points."""
+def _sample_all(args: argparse.Namespace, rows: list, info: dict, status) -> list[tuple]:
+    """Return points, normals, number of the membrane and of the side, by membrane and side."""
     import numpy as np
     from tqdm import tqdm
 
-    from ..errors import InputError
-    from ..files import provenance
-    from ..flags import check_ranges
-    from ..sheets import select_membranes
-    from ..tables import PointTable, Status
+    from ..cases import working_voxel
+    from ..sheets import read_membranes
+    from ..side_annotations import read_sides
+    from ..surfaces import orient_surface
 
-    check_ranges(
-        args,
-        least=dict.fromkeys(NOT_NEGATIVE, 0),
-        above={"band_voxel": 1, "voting_decay_voxel": 0},
-        most={"rim_cosine": 1, "voting_cosine": 1, "band_voxel": 1000},
-    )
-    info = _read_info(args)
-    if info["tomogram"] != args.tomogram:
-        raise InputError(
-            f"{args.info}: info of another tomogram",
-            found=info["tomogram"],
-            expected=args.tomogram,
-        )
-    rows = select_membranes(args.sheet, args.tomogram, args.membranes)
-    status = Status(args.tomogram, "sample_points")
-    for row in rows if "failure" in info else ():
-        status.fail(row.membrane, InputError(f"its tomogram failed: {info['failure']}"))
-    masks = {} if "failure" in info else _read_masks(rows, info, status)
-    parts = []
+    working = args.pixel_size_angstrom
+    everything = read_membranes(args.sheet, must_exist=False)
+    particles_of = read_sides(everything, info, working)
+    masks, parts = _read_masks(rows, info, status), []
     for number, row in enumerate(tqdm(rows, desc="membranes", disable=None)):
         if row.membrane not in masks:
             continue
         with status.isolate(row.membrane):
-            by_side, note = _sample(row, masks[row.membrane], info, args)
+            voxels, name = masks[row.membrane], row.membrane
+            surface = orient_surface(voxels, name)
+            sides = _sides(row, surface, voxels, info, particles_of)
+            by_side, note = _sample(surface, sides, name, working_voxel(info, working), args)
             for side, (points, normals) in by_side.items():
                 code = 0 if side == "a" else 1
-                parts.append(
-                    (points, normals, np.full(len(points), number), np.full(len(points), code))
-                )
-            status.record(row.membrane, sum(len(points) for points, _ in by_side.values()), note)
-    names = (
-        "pixel_size_angstrom",
-        "band_voxel",
-        "thinning_voxel",
-        "edge_margin_voxel",
-        "rim_cosine",
-    )
+                n = len(points)
+                parts.append((points, normals, np.full(n, number), np.full(n, code)))
+            status.record(name, sum(len(points) for points, _ in by_side.values()), note)
+    return parts
+
+
+def _write(args: argparse.Namespace, rows: list, info: dict, parts: list[tuple]) -> int:
+    """Write the table of points; return how many there are."""
+    import numpy as np
+
+    from ..files import provenance
+    from ..tables import PointTable
+
+    names = ("pixel_size_angstrom", "band_voxel", *NOT_NEGATIVE[1:4])
     names += ("voting_radius_voxel", "voting_decay_voxel", "voting_cosine", "seed")
     columns = [np.concatenate(c) for c in zip(*parts, strict=True)] if parts else None
     empty = (np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0, dtype=int), np.zeros(0, dtype=int))
@@ -240,5 +215,34 @@ def run(args: argparse.Namespace) -> None:
             **({"failure": info["failure"]} if "failure" in info else {}),
         },
     ).write(args.output)
+    return len(points)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Sample the membranes of a batch and write their points."""
+    from ..errors import InputError
+    from ..flags import check_ranges
+    from ..sheets import select_membranes
+    from ..tables import Status
+
+    check_ranges(
+        args,
+        least=dict.fromkeys(NOT_NEGATIVE, 0),
+        above={"band_voxel": 1, "voting_decay_voxel": 0},
+        most={"rim_cosine": 1, "voting_cosine": 1, "band_voxel": 1000},
+    )
+    info = _read_info(args)
+    if info["tomogram"] != args.tomogram:
+        raise InputError(
+            f"{args.info}: info of another tomogram",
+            found=info["tomogram"],
+            expected=args.tomogram,
+        )
+    rows = select_membranes(args.sheet, args.tomogram, args.membranes)
+    status = Status(args.tomogram, "sample_points")
+    for row in rows if "failure" in info else ():
+        status.fail(row.membrane, InputError(f"its tomogram failed: {info['failure']}"))
+    parts = [] if "failure" in info else _sample_all(args, rows, info, status)
+    n_points = _write(args, rows, info, parts)
     status.write(args.status)
-    log.info("%d points of %d membranes", len(points), len(rows))
+    log.info("%d points of %d membranes", n_points, len(rows))
