@@ -37,11 +37,11 @@ PROTEIN = "PSII"
 MAP = "structures/Chlamy_C2_14A.mrc"
 
 
-def build_set(data: Path, level: str, seed: int, folder: Path) -> None:
-    """Make the tomogram, masks and sheets of a noise level and seed, unless they are there."""
+def build_set(data: Path, noise: list[str], seed: int, folder: Path) -> None:
+    """Make the tomogram, masks and sheets of a kind of noise and a seed, unless they are there."""
     if not (folder / "membranes.tsv").is_file():
         command = [sys.executable, str(data / "make_semireal.py"), "--out", str(folder)]
-        command += ["--seed", str(seed), *LEVELS[level]]
+        command += ["--seed", str(seed), *noise]
         subprocess.run(command, check=True, stdout=sys.stderr)
 
 
@@ -134,7 +134,7 @@ def main() -> None:
         runs = []
         for seed in args.seeds:
             folder = (args.output / f"{level}{seed}").resolve()
-            build_set(args.data.resolve(), level, seed, folder)
+            build_set(args.data.resolve(), LEVELS[level], seed, folder)
             if args.full_size:
                 cropped, folder = folder, folder.with_name(f"{folder.name}-full")
                 build_full_set(args.data.resolve(), cropped, folder)
