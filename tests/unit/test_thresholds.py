@@ -78,10 +78,21 @@ def test_optional_particles_may_be_found_but_need_not_be():
     assert curve(points, hidden, labels)[1].max() == pytest.approx(0.8)
 
 
-def test_middle_of_equal_thresholds_is_taken():
+def test_threshold_lies_above_the_middle_of_equal_ones_but_not_at_their_end():
+    thresholds = np.arange(1, 6, 0.25)
+    f1 = np.where((thresholds >= 2) & (thresholds <= 5), 0.9, 0.1)
+    assert best_threshold(thresholds, f1) == pytest.approx(3.5 + 0.75)
+
+
+def test_highest_threshold_that_does_as_well_is_taken():
     thresholds = np.arange(2, 6, 0.25)
-    f1 = np.where((thresholds >= 3) & (thresholds <= 5), 0.9, 0.1)
-    assert best_threshold(thresholds, f1) == pytest.approx(4.0)
+    slow = 0.9 - 0.05 * np.abs(thresholds - 3.5)  # smoothed: 0.014 less at 4, 0.026 at 4.25
+    assert best_threshold(thresholds, slow) == pytest.approx(4.0)
+    fast = 0.9 - 0.3 * np.abs(thresholds - 3.5)
+    assert best_threshold(thresholds, fast) == pytest.approx(3.5)
+    level = np.where(thresholds < 3.5, 0.3, 0.9)  # smoothed: best from 4 on
+    falling = level - 0.01 * (thresholds - 3.5)
+    assert best_threshold(thresholds, falling) == pytest.approx(4.0 + 0.75)
 
 
 def test_one_lucky_threshold_does_not_win_over_a_plateau():

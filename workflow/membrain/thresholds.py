@@ -22,6 +22,10 @@ log = logging.getLogger(__name__)
 HIT_RADIUS_VOXEL = 4.5  # working voxel, as in the evaluation of Lamm et al. 2022
 STEP_VOXEL = 0.25
 SMOOTHING = np.array([1, 2, 3, 2, 1]) / 9  # over steps: half a working voxel to either side
+# Other membranes' predictions are drawn to the mean further than those of a membrane's other part,
+# so of thresholds that do as well the highest is taken, up to so much above the best
+AS_WELL_F1 = 0.02
+MOST_ABOVE_VOXEL = 0.75
 
 
 @dataclass(frozen=True)
@@ -114,9 +118,23 @@ def f1_curve(judged: Judged, near: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def best_threshold(thresholds: np.ndarray, f1: np.ndarray) -> float:
-    """Return the threshold of the highest smoothed F1; the middle one of equals."""
+    """Return the highest threshold that does as well as the best.
+
+    Parameters
+    ----------
+    thresholds : (m,) float, rising in even steps
+    f1 : (m,) float
+
+    Notes
+    -----
+    The best is that of the highest smoothed F1, the middle one of equals. As well does what has
+    at most 0.02 less, and lies no farther than 0.75 working voxels above it.
+    """
     smooth = np.convolve(np.pad(f1, 2, mode="edge"), SMOOTHING, mode="valid")
-    return float(np.median(thresholds[smooth >= smooth.max() - 1e-9]))
+    best = float(np.median(thresholds[smooth >= smooth.max() - 1e-9]))
+    does_as_well = smooth >= smooth.max() - AS_WELL_F1 - 1e-9
+    is_near = (thresholds >= best) & (thresholds <= best + MOST_ABOVE_VOXEL + 1e-9)
+    return float(thresholds[does_as_well & is_near].max(initial=best))
 
 
 def find_thresholds(joined: Joined, predicted: np.ndarray, near: float) -> tuple[float, ...]:
