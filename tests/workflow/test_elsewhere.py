@@ -96,3 +96,18 @@ def test_folder_that_it_is_started_in_does_not_matter(project, tmp_path):
     for job in here:
         assert f"rule {job.split()[0]}:" in done.stdout + done.stderr
     assert not list((tmp_path / "elsewhere").iterdir())
+
+
+@pytest.mark.parametrize("target", [(), ("search",), ("crossval",)])
+def test_absolute_path_of_results_in_the_folder_of_the_run(project, target):
+    """Weights that are trained, asked for by one rule and made by another, are one file."""
+    (project.folder / "a.csv").write_text("class,x,y,z\nA,20,20,9\nA,40,30,9\n")
+    sheet = project.folder / "membranes.tsv"
+    header, *rows = sheet.read_text().splitlines()
+    added = [f"{header}\tsplit\tannotations", *(f"{row}\ttrain\ta.csv" for row in rows)]
+    sheet.write_text("\n".join(added) + "\n")
+    project.options |= {"model": "train", "search": {"grid": {"train_model.epochs": [1, 2]}}}
+    relative = project.planned(*target)
+    assert any("train" in job for job in relative)
+    project.options["results"] = str(project.folder / "results")
+    assert project.planned(*target) == relative

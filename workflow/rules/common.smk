@@ -73,12 +73,6 @@ def flags(options, names=None):
     return " ".join(out)
 
 
-def near(path):
-    """Return a path below the folder of the run relative to it: the whole may then be moved."""
-    path, here = Path(path), Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
-
-
 def batch_rows(wildcards):
     """Return the sheet's rows of a batch."""
     return BATCHES[wildcards.tomogram, wildcards.batch]

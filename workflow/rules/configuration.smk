@@ -103,6 +103,12 @@ def pixel_size_of(row):
     return volumes.resolve_pixel_size(volumes.read_header(row.path))
 
 
+def near(path):
+    """Return a path below the folder of the run relative to it: the whole may then be moved."""
+    path, here = Path(path), Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
 def stop(error):
     """End with one message and exit code 2, as for every mistake of the input."""
     print(f"error: {error}", file=sys.stderr)
@@ -119,7 +125,7 @@ if not workflow.configfiles and Path("config/config.yaml").is_file():
 
 try:
     OPTIONS = load_config(config)
-    RESULTS = Path(OPTIONS["results"])
+    RESULTS = Path(near(OPTIONS["results"]))  # as inputs are told, so that they meet
     TOMOGRAMS, MEMBRANES = read_sheets(OPTIONS)
     KNOWN = batches.read_batches(RESULTS)
     BATCHES = batches.group_batches(MEMBRANES, OPTIONS["membranes_per_job"], KNOWN)
