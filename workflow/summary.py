@@ -15,6 +15,7 @@ from membrain.errors import InputError
 from membrain.files import read_table
 from membrain.status_report import failure_lines
 from membrain.steps import VERBS
+from membrain.tries import DIED
 
 TO_LOOK_AT = (
     ("particles.csv", "every particle: position, normal, angles, score"),
@@ -26,11 +27,6 @@ TO_LOOK_AT = (
     ("comparison/table.md", "particles beside the picks of other programs"),
     ("report.html", "the report"),
     ("status.tsv", "what became of each membrane in each step"),
-)
-DIED = (
-    "the job ended without a message: killed, out of memory, over its time limit, or its machine "
-    "was lost; give it more memory or time, or fewer membranes (config: membranes_per_job), and "
-    "run again"
 )
 # of a job that failed, as Snakemake tells it
 LOG = re.compile(r"^ +log: (.+?) \(check log file", re.MULTILINE)
@@ -124,7 +120,11 @@ def failure_reasons(folder: Path, since: float, told: str = "") -> list[str]:
             silent.add(path)
     named = map(Path, dict.fromkeys(LOG.findall(told)))
     died = [path for path in named if path in silent or path not in logs]
-    return reasons + [f"{path}: {DIED}" for path in died if not _ended_well(folder, path, since)]
+    return reasons + [
+        f"{path}: the job ended without a message: {DIED}"
+        for path in died
+        if not _ended_well(folder, path, since)
+    ]
 
 
 def _ended_well(folder: Path, log: Path, since: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import yaml
 from membrain.volumes import write_volume
 
 ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ("Snakefile", "workflow", "envs", "profiles", "resources/weights")
 SHAPE = (40, 50, 60)
 JOB = re.compile(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", re.MULTILINE)
 WILDCARDS = re.compile(r"    wildcards: (.*)\n")
@@ -102,3 +104,22 @@ def project(tmp_path):
     folder = tmp_path / "project"
     folder.mkdir()
     return _new_project(folder)
+
+
+@pytest.fixture(scope="module")
+def new_program(tmp_path_factory):
+    """Return a function that copies the program, with another file in place of workflow/step.py."""
+
+    def copy(step: str) -> Path:
+        folder = tmp_path_factory.mktemp("program")
+        for name in SOURCES:
+            source, target = ROOT / name, folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy2(source, target)
+        shutil.copy(Path(__file__).parent / step, folder / "workflow/step.py")
+        return folder
+
+    return copy

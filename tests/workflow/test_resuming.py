@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-SOURCES = ("Snakefile", "workflow", "envs", "profiles", "resources/weights")
 BATCH_STEPS = (
     *("sample_points", "extract_subvolumes", "score_points"),
     *("cluster_points", "orient_particles"),
@@ -22,19 +20,9 @@ def steps_of(batch, first="sample_points"):
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
+def root(new_program):
     """A copy of the program whose steps do no work, to be changed."""
-    folder = tmp_path_factory.mktemp("program")
-    origin = Path(__file__).parents[2]
-    for name in SOURCES:
-        source, target = origin / name, folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy2(source, target)
-    shutil.copy(Path(__file__).parent / "idle_step.py", folder / "workflow/step.py")
-    return folder
+    return new_program("idle_step.py")
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from . import __version__
 from .errors import InputError, suggest
 from .flags import check_finite
 from .steps import VERBS
+from .tries import noted
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -121,7 +122,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         check_finite(args)
         _check_outputs(args)
-        module.run(args)
+        with noted(args):
+            module.run(args)
     except InputError as error:
         return _fail(verb, f"error: {error}")
     except OSError as error:

@@ -11,7 +11,7 @@ from .sheets import MembraneRow
 from .trials import JUDGED, Trial, expand, set_keys
 
 # keys that no trial can change: where things lie, and how the run is cut into jobs
-FIXED = ("membranes", "results", "model", "device", "membranes_per_job", "allow_failed")
+FIXED = ("membranes", "results", "model", "device", "membranes_per_job", "allow_failed", "tries")
 LATER = ("orient_particles", "evaluate_particles", "export_particles", "average_subvolumes")
 LATER += ("compare_picks", "score_points", "refine_angles")  # what a search does not look at
 

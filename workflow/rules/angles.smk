@@ -62,7 +62,6 @@ rule refine_angles:
     input:
         particles=rules.orient_particles.output.particles,
         scores=rules.score_points.output.scores,
-        volume=tomogram_file,
         info=rules.inspect_tomogram.output.info,
         templates=template_files(),
     output:
@@ -73,19 +72,24 @@ rule refine_angles:
         RESULTS / "logs/refine_angles/{tomogram}/{batch}.log",
     benchmark:
         RESULTS / "benchmarks/refine_angles/{tomogram}/{batch}.tsv"
+    retries: TRIES
     conda:
         "../../envs/core.yaml"
     threads: 2
     resources:
+        tries_left=tries_left,
         mem_mb=grow(1500, 20),
         runtime=grow(10, 1),
     params:
         code=code("refine_angles"),
+        given_up=given_up("refine_angles"),
+        volume=tomogram_file,
         pixel_size=PIXEL_SIZE,
         seed=OPTIONS["seed"],
         flags=refining_flags(),
     shell:
         "step refine_angles --particles {input.particles:q} --scores {input.scores:q}"
-        " --path {input.volume:q} --info {input.info:q} --pixel-size-angstrom {params.pixel_size}"
+        " --path {params.volume:q} --info {input.info:q} --pixel-size-angstrom {params.pixel_size}"
         " --seed {params.seed} {params.flags} --threads {threads} --output {output.particles:q}"
-        " --matches {output.matches:q} --status {output.status:q} > {log:q} 2>&1"
+        " --matches {output.matches:q} --status {output.status:q}"
+        " --tries-left {resources.tries_left} --log {log:q} > {log:q} 2>&1"

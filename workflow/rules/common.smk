@@ -1,5 +1,6 @@
 # In: the checked configuration and sheets. Out: names, batches and settings for every rule.
 
+import functools
 import json
 import os
 import shlex
@@ -12,6 +13,8 @@ BOXES = {
 }
 NEW_BOX = START_CARD or BOXES[OPTIONS["train_model"]["network"]]
 USED_TOMOGRAMS = sorted({tomogram for tomogram, _ in BATCHES})
+TRIES = OPTIONS["tries"]
+count_given_up = functools.cache(tries.count_given_up)  # as it was when the run began
 STATUS_STEPS = (
     "sample_points",
     "extract_subvolumes",
@@ -130,6 +133,23 @@ def tomogram_file(wildcards):
     return near(TOMOGRAMS[wildcards.tomogram].path)
 
 
+def see_files(paths):
+    """Return size and time of files that people gave, as a parameter of the job that reads them.
+
+    A change runs the job again, as for an input. But where an input is lost after planning
+    Snakemake ends the whole run; here the job finds out, and only its membranes fail.
+    """
+
+    def see(path):
+        try:
+            found = os.stat(path)
+        except OSError:
+            return f"{path} lost"
+        return f"{path} {found.st_size} {int(found.st_mtime)}"
+
+    return [see(path) for path in paths]
+
+
 def per_batch(pattern, tomogram=None, keep=lambda batch: True):
     """Return one path per batch, of one tomogram or of all."""
     return [
@@ -157,9 +177,33 @@ def grow(base, per_membrane=0):
 
     def resource(wildcards, attempt):
         n = batch_size(wildcards) if per_membrane and hasattr(wildcards, "batch") else 0
-        return (base + per_membrane * n) * 2 ** (attempt - 1)
+        # the try that gives a job up takes no more than the one before
+        return (base + per_membrane * n) * 2 ** (min(attempt, max(TRIES, 3)) - 1)
 
     return resource
+
+
+def tries_left(wildcards, attempt):
+    """Return how many tries a job has left, this one included; with 0 it is given up.
+
+    A job that a model waits for never is: the model would miss membranes without a word.
+    """
+    names = [b for t, b in BATCHES if t == wildcards.tomogram]
+    names = [wildcards.batch] if hasattr(wildcards, "batch") else names
+    is_for_model = TRAINING and any(map(is_training, names))
+    return max(TRIES + 1 - attempt, int(is_for_model))
+
+
+def given_up(step):
+    """Return how often a job of a step was given up before: one more time, and it runs again."""
+
+    def parameter(wildcards):
+        name = "/".join(
+            [wildcards.tomogram, *([wildcards.batch] if hasattr(wildcards, "batch") else [])]
+        )
+        return count_given_up(RESULTS / f"logs/{step}/{name}.log")
+
+    return parameter
 
 
 def box_of(wildcards):

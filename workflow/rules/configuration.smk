@@ -9,7 +9,7 @@ ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).resolve(
 sys.path.insert(0, str(ROOT / "workflow"))
 
 import summary
-from membrain import batches, planning, schemas, sheets, sourcecode
+from membrain import batches, planning, schemas, sheets, sourcecode, tries
 from membrain.errors import InputError, Problems
 
 

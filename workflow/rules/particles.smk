@@ -12,19 +12,22 @@ rule cluster_points:
         RESULTS / "logs/cluster_points/{tomogram}/{batch}.log",
     benchmark:
         RESULTS / "benchmarks/cluster_points/{tomogram}/{batch}.tsv"
+    retries: TRIES
     conda:
         "../../envs/core.yaml"
     resources:
+        tries_left=tries_left,
         mem_mb=grow(1500, 10),
         runtime=grow(10, 1),
     params:
         code=code("cluster_points"),
+        given_up=given_up("cluster_points"),
         pixel_size=PIXEL_SIZE,
         flags=flags(settings("cluster_points")),
     shell:
         "step cluster_points --scores {input.scores:q} --pixel-size-angstrom {params.pixel_size}"
         " {params.flags} --threads {threads} --output {output.clusters:q} --status {output.status:q}"
-        " > {log:q} 2>&1"
+        " --tries-left {resources.tries_left} --log {log:q} > {log:q} 2>&1"
 
 
 rule orient_particles:
@@ -39,19 +42,23 @@ rule orient_particles:
         RESULTS / "logs/orient_particles/{tomogram}/{batch}.log",
     benchmark:
         RESULTS / "benchmarks/orient_particles/{tomogram}/{batch}.tsv"
+    retries: TRIES
     conda:
         "../../envs/core.yaml"
     resources:
+        tries_left=tries_left,
         mem_mb=grow(1000, 5),
         runtime=grow(10, 1),
     params:
         code=code("orient_particles"),
+        given_up=given_up("orient_particles"),
         pixel_size=PIXEL_SIZE,
         flags=flags(settings("orient_particles")),
     shell:
         "step orient_particles --scores {input.scores:q} --clusters {input.clusters:q}"
         " --pixel-size-angstrom {params.pixel_size} {params.flags}"
-        " --output {output.particles:q} --status {output.status:q} > {log:q} 2>&1"
+        " --output {output.particles:q} --status {output.status:q}"
+        " --tries-left {resources.tries_left} --log {log:q} > {log:q} 2>&1"
 
 
 rule export_heatmaps:

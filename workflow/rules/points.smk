@@ -3,35 +3,37 @@
 
 rule inspect_tomogram:
     """Header, pixel size and grey values, streamed."""
-    input:
-        volume=tomogram_file,
     output:
         info=RESULTS / "inspect_tomogram/{tomogram}.json",
     log:
         RESULTS / "logs/inspect_tomogram/{tomogram}.log",
     benchmark:
         RESULTS / "benchmarks/inspect_tomogram/{tomogram}.tsv"
+    retries: TRIES
     conda:
         "../../envs/core.yaml"
     threads: 1
     resources:
+        tries_left=tries_left,
         mem_mb=grow(1000),
         runtime=grow(15),
     params:
         code=code("inspect_tomogram"),
+        given_up=given_up("inspect_tomogram"),
+        volume=tomogram_file,
+        seen=lambda wildcards: see_files([tomogram_file(wildcards)]),
         pixel_size=lambda w: flags({"pixel_size_angstrom": TOMOGRAMS[w.tomogram].pixel_size}),
         flags=flags(settings("inspect_tomogram")),
     shell:
-        "step inspect_tomogram --tomogram {wildcards.tomogram} --path {input.volume:q}"
+        "step inspect_tomogram --tomogram {wildcards.tomogram} --path {params.volume:q}"
         " {params.pixel_size} {params.flags} --record-failure --output {output.info:q}"
-        " > {log:q} 2>&1"
+        " --tries-left {resources.tries_left} --log {log:q} > {log:q} 2>&1"
 
 
 rule sample_points:
     """Points and normals on the picked sides of a batch of membranes."""
     input:
         info=rules.inspect_tomogram.output.info,
-        masks=batch_masks,
     output:
         points=RESULTS / "sample_points/{tomogram}/{batch}.npz",
         status=RESULTS / "sample_points/{tomogram}/{batch}.status.tsv",
@@ -39,14 +41,18 @@ rule sample_points:
         RESULTS / "logs/sample_points/{tomogram}/{batch}.log",
     benchmark:
         RESULTS / "benchmarks/sample_points/{tomogram}/{batch}.tsv"
+    retries: TRIES
     conda:
         "../../envs/core.yaml"
     threads: 2
     resources:
+        tries_left=tries_left,
         mem_mb=grow(1500, 20),
         runtime=grow(10, 1),
     params:
         code=code("sample_points"),
+        given_up=given_up("sample_points"),
+        seen=lambda wildcards: see_files(batch_masks(wildcards)),
         sheet=OPTIONS["membranes"],
         sides=batch_sides,
         membranes=batch_names,
@@ -58,7 +64,7 @@ rule sample_points:
         " --membranes {params.membranes} --info {input.info:q}"
         " --pixel-size-angstrom {params.pixel_size} --seed {params.seed} {params.flags}"
         " --threads {threads} --output {output.points:q} --status {output.status:q}"
-        " > {log:q} 2>&1"
+        " --tries-left {resources.tries_left} --log {log:q} > {log:q} 2>&1"
 
 
 rule extract_subvolumes:
@@ -66,7 +72,6 @@ rule extract_subvolumes:
     input:
         info=rules.inspect_tomogram.output.info,
         points=rules.sample_points.output.points,
-        volume=tomogram_file,
     output:
         subvolumes=temp(RESULTS / "extract_subvolumes/{tomogram}/{batch}.npy"),
         points=RESULTS / "extract_subvolumes/{tomogram}/{batch}.npz",
@@ -75,22 +80,27 @@ rule extract_subvolumes:
         RESULTS / "logs/extract_subvolumes/{tomogram}/{batch}.log",
     benchmark:
         RESULTS / "benchmarks/extract_subvolumes/{tomogram}/{batch}.tsv"
+    retries: TRIES
     conda:
         "../../envs/core.yaml"
     threads: 2
     resources:
+        tries_left=tries_left,
         mem_mb=grow(1500, 20),
         runtime=grow(10, 1),
         disk_mb=lambda wildcards: 200 * batch_size(wildcards),
     params:
         code=code("extract_subvolumes"),
+        given_up=given_up("extract_subvolumes"),
+        volume=tomogram_file,
         pixel_size=PIXEL_SIZE,
         box=lambda w: flags(box_of(w), ("box_shape", "box_centre")),
         contrast=lambda w: box_of(w)["contrast"],
         flags=flags(settings("extract_subvolumes")),
     shell:
-        "step extract_subvolumes --points {input.points:q} --path {input.volume:q}"
+        "step extract_subvolumes --points {input.points:q} --path {params.volume:q}"
         " --info {input.info:q} --pixel-size-angstrom {params.pixel_size} {params.box}"
         " --model-contrast {params.contrast} {params.flags} --record-failure --threads {threads}"
         " --output-subvolumes {output.subvolumes:q} --output-points {output.points:q}"
-        " --status {output.status:q} > {log:q} 2>&1"
+        " --status {output.status:q}"
+        " --tries-left {resources.tries_left} --log {log:q} > {log:q} 2>&1"

@@ -15,18 +15,22 @@ rule score_points:
         RESULTS / "logs/score_points/{tomogram}/{batch}.log",
     benchmark:
         RESULTS / "benchmarks/score_points/{tomogram}/{batch}.tsv"
+    retries: TRIES
     conda:
         "../../envs/torch.yaml"
     threads: 4
     resources:
+        tries_left=tries_left,
         mem_mb=grow(3000, 30),
         runtime=grow(10, 1),
         gpu=1 if OPTIONS["device"] != "cpu" else 0,
     params:
         code=code("score_points"),
+        given_up=given_up("score_points"),
         device=OPTIONS["device"],
         flags=flags(settings("score_points")),
     shell:
         "step score_points --points {input.points:q} --subvolumes {input.subvolumes:q}"
         " --weights {input.model:q} --device {params.device} {params.flags} --threads {threads}"
-        " --output {output.scores:q} --status {output.status:q} > {log:q} 2>&1"
+        " --output {output.scores:q} --status {output.status:q}"
+        " --tries-left {resources.tries_left} --log {log:q} > {log:q} 2>&1"

@@ -15,11 +15,14 @@ from __future__ import annotations
 import argparse
 import logging
 
+from ..tries import add_try_arguments, given_up
+
 log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
+    add_try_arguments(parser)
     add = parser.add_argument
     add("--scores", required=True, metavar="NPZ", help="scored points, from score_points")
     add(
@@ -199,6 +202,7 @@ def run(args: argparse.Namespace) -> None:
     from ..tables import PointTable, Status
 
     _check_numbers(args)
+    no_result = given_up(args)
     table = PointTable.read(args.scores, needs=("scores",))
     classes = _classes(args, table)
     thresholds = _thresholds(args, table.meta, len(classes))
@@ -213,6 +217,8 @@ def run(args: argparse.Namespace) -> None:
     status, found = Status(table.tomogram, "cluster_points"), []
     for index, name in enumerate(table.membranes):
         with status.isolate(name):
+            if no_result:
+                raise no_result
             every = _cluster_membrane(table, index, settings, thresholds)
             opposite = args.opposite_voxel * scale, MAX_DEPTH_VOXEL * scale
             clusters = _drop_opposites(table, every, *opposite)

@@ -17,6 +17,8 @@ from __future__ import annotations
 import argparse
 import logging
 
+from ..tries import add_try_arguments, given_up
+
 log = logging.getLogger(__name__)
 
 
@@ -80,6 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--output-subvolumes", required=True, metavar="NPY", help="the boxes")
     add("--output-points", required=True, metavar="NPZ", help="the points of the boxes")
     add("--status", required=True, metavar="TSV", help="status of each membrane")
+    add_try_arguments(parser)
 
 
 def _check_numbers(args: argparse.Namespace) -> None:
@@ -244,9 +247,9 @@ def run(args: argparse.Namespace) -> None:
     from ..tables import PointTable
 
     _check_numbers(args)
-    table = PointTable.read(args.points)
-    if "failure" in table.meta:
-        status, rows, described = _cut_nothing(args, table)
+    table, no_result = PointTable.read(args.points), given_up(args)
+    if "failure" in table.meta or no_result:
+        status, rows, described = _cut_nothing(args, table, no_result)
     else:
         info = read_info(args.info, needs=("mean", "std", "grey"))
         _check_info(args, table, info)

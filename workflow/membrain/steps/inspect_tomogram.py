@@ -14,6 +14,8 @@ import argparse
 import contextlib
 import logging
 
+from ..tries import add_try_arguments, given_up
+
 log = logging.getLogger(__name__)
 
 
@@ -45,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write why a tomogram cannot be used in place of ending with it",
     )
     parser.add_argument("--output", required=True, help="JSON file to write")
+    add_try_arguments(parser)
 
 
 def _measure(args: argparse.Namespace) -> dict:
@@ -90,9 +93,12 @@ def run(args: argparse.Namespace) -> None:
             found=repr(args.tomogram),
             expected="letters, digits and . _ + - only, beginning with a letter or digit",
         )
-    status, found = Status(args.tomogram, "inspect_tomogram"), {}
-    with status.isolate("whole") if args.record_failure else contextlib.nullcontext():
-        found = _measure(args)
+    status, found, no_result = Status(args.tomogram, "inspect_tomogram"), {}, given_up(args)
+    if no_result:
+        status.fail("whole", no_result)
+    else:
+        with status.isolate("whole") if args.record_failure else contextlib.nullcontext():
+            found = _measure(args)
     if status.rows:
         found["failure"] = status.rows[0][-1]
     names = ("tomogram", "pixel_size_angstrom", "statistics", "clip")

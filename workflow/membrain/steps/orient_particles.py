@@ -14,11 +14,14 @@ from __future__ import annotations
 import argparse
 import logging
 
+from ..tries import add_try_arguments, given_up
+
 log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
+    add_try_arguments(parser)
     add = parser.add_argument
     add("--scores", required=True, metavar="NPZ", help="scored points, from score_points")
     add("--clusters", required=True, metavar="NPZ", help="their clusters, from cluster_points")
@@ -168,6 +171,7 @@ def run(args: argparse.Namespace) -> None:
     from ..particles import concatenate_particles
     from ..tables import PointTable, Status
 
+    no_result = given_up(args)
     table, clusters = PointTable.read(args.scores), read_clusters(args.clusters)
     _check(args, table, clusters)
     scale = args.pixel_size_angstrom / table.pixel_size if args.pixel_size_angstrom else 1.0
@@ -176,6 +180,8 @@ def run(args: argparse.Namespace) -> None:
     status, found = Status(table.tomogram, "orient_particles"), []
     for index, name in enumerate(table.membranes):
         with status.isolate(name):
+            if no_result:
+                raise no_result
             tables = _orient(table, clusters, index, radius, kind)
             found += tables
             status.record(name, sum(map(len, tables)))

@@ -18,6 +18,8 @@ from __future__ import annotations
 import argparse
 import logging
 
+from ..tries import add_try_arguments, given_up
+
 log = logging.getLogger(__name__)
 
 LENGTHS = ("radius_voxel", "depth_voxel", "shift_voxel", "position_voxel")
@@ -25,6 +27,7 @@ LENGTHS = ("radius_voxel", "depth_voxel", "shift_voxel", "position_voxel")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
+    add_try_arguments(parser)
     add = parser.add_argument
     add("--particles", required=True, metavar="TSV", help="from orient_particles")
     add("--scores", required=True, metavar="NPZ", help="scored points, from score_points")
@@ -207,7 +210,9 @@ def run(args: argparse.Namespace) -> None:
     from ..unpacking import readable
 
     table, particles = PointTable.read(args.scores), read_particles(args.particles)
-    status, rows = Status(table.tomogram, "refine_angles"), []
+    status, rows, no_result = Status(table.tomogram, "refine_angles"), [], given_up(args)
+    if no_result:
+        particles = particles.select(particles.particle < 0)  # none
     # a tomogram that failed, or that could not be read, has none
     if "failure" not in table.meta and len(particles):
         info = read_info(args.info, needs=("grey", "shape"))
@@ -215,7 +220,10 @@ def run(args: argparse.Namespace) -> None:
             _check(args, table, particles, info, volume)
             particles, rows = _refine(args, table, particles, volume, info)
     for name in table.membranes:
-        status.record(name, int((particles.membrane == name).sum()))
+        if no_result:
+            status.fail(name, no_result)
+        else:
+            status.record(name, int((particles.membrane == name).sum()))
     particles.write(args.output)
     write_table(args.matches, MATCH_COLUMNS, rows)
     status.write(args.status)

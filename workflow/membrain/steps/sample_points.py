@@ -14,6 +14,8 @@ import argparse
 import logging
 from pathlib import Path
 
+from ..tries import add_try_arguments, given_up
+
 log = logging.getLogger(__name__)
 
 NOT_NEGATIVE = (
@@ -24,6 +26,7 @@ NOT_NEGATIVE = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
+    add_try_arguments(parser)
     data = parser.add_argument_group("data")
     data.add_argument("--sheet", type=Path, required=True, help="membranes.tsv")
     data.add_argument("--tomogram", required=True, help="name of the tomogram in the sheet")
@@ -239,10 +242,12 @@ def run(args: argparse.Namespace) -> None:
             expected=args.tomogram,
         )
     rows = select_membranes(args.sheet, args.tomogram, args.membranes)
-    status = Status(args.tomogram, "sample_points")
-    for row in rows if "failure" in info else ():
-        status.fail(row.membrane, InputError(f"its tomogram failed: {info['failure']}"))
-    parts = [] if "failure" in info else _sample_all(args, rows, info, status)
+    status, error = Status(args.tomogram, "sample_points"), given_up(args)
+    if "failure" in info:
+        error = InputError(f"its tomogram failed: {info['failure']}")
+    for row in rows if error else ():
+        status.fail(row.membrane, error)
+    parts = [] if error else _sample_all(args, rows, info, status)
     n_points = _write(args, rows, info, parts)
     status.write(args.status)
     log.info("%d points of %d membranes", n_points, len(rows))

@@ -15,6 +15,8 @@ from __future__ import annotations
 import argparse
 import logging
 
+from ..tries import add_try_arguments, given_up
+
 log = logging.getLogger(__name__)
 
 
@@ -46,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--membranes", nargs="*", default=[], metavar="NAME", help="that are scored; default all")
     add("--output", required=True, metavar="NPZ", help="the scored points")
     add("--status", required=True, metavar="TSV", help="status of each membrane")
+    add_try_arguments(parser)
 
 
 def _score(args: argparse.Namespace, table, boxes, networks, card, status) -> tuple:
@@ -61,7 +64,8 @@ def _score(args: argparse.Namespace, table, boxes, networks, card, status) -> tu
     from ..heads import average_predictions, n_columns, to_predictions
     from ..scoring import compile_network, score_boxes
 
-    device = choose_device(args.device)
+    no_result = given_up(args)
+    device = choose_device("cpu" if no_result else args.device)
     set_up(device, args.threads)
     predicts = [compile_network(network, device, args.precision) for network in networks]
     kept, n_outputs = [np.empty(0, dtype=np.int64)], len(card.classes)
@@ -71,6 +75,8 @@ def _score(args: argparse.Namespace, table, boxes, networks, card, status) -> tu
         if args.membranes and name not in args.membranes:
             continue
         with status.isolate(name):
+            if no_result:
+                raise no_result
             rows = np.flatnonzero(table.membrane == index)
             where = f"{table.tomogram}/{name}"
             is_one_run = len(rows) > 0 and rows[-1] - rows[0] + 1 == len(rows)
@@ -97,6 +103,8 @@ def run(args: argparse.Namespace) -> None:
     """Read boxes and weights, predict, write."""
     from dataclasses import replace
 
+    import numpy as np
+
     from ..boxes_file import open_boxes
     from ..errors import InputError
     from ..files import provenance
@@ -106,9 +114,13 @@ def run(args: argparse.Namespace) -> None:
 
     if args.batch_size < 0:
         raise InputError("--batch-size", found=args.batch_size, expected="0 or more")
-    table = PointTable.read(args.points)
-    boxes = open_boxes(args.subvolumes, len(table))
+    table, no_result = PointTable.read(args.points), given_up(args)
     networks, card = read_networks(args.weights)
+    if no_result:
+        table = table.select(np.empty(0, dtype=int))
+        boxes = np.empty((0, *card.box_shape), dtype=np.float32)
+    else:
+        boxes = open_boxes(args.subvolumes, len(table))
     described = table.meta.get("subvolumes", {})
     check_boxes(card, described, args.subvolumes, boxes.shape[1:])
     status = Status(table.tomogram, "score_points")
