@@ -27,13 +27,19 @@ TICK_SECONDS = 30.0  # after which there is a line though nothing happens
 WHOLE_LINE = "\r\x1b[2K"
 
 
-def track_jobs(dag: object, batches: Mapping[tuple[str, str], list]) -> dict[int, TrackedJob]:
+def track_jobs(
+    dag: object, batches: Mapping[tuple[str, str], list], results: str | Path
+) -> dict[int, TrackedJob]:
     """Return the jobs that a run has to do, by Snakemake's ids.
+
+    Jobs that make files elsewhere than in the results folder are those of another workflow, of
+    which this one is a module.
 
     Parameters
     ----------
     dag : snakemake.dag.DAG
     batches : mapping of list of membranes, by (tomogram, batch)
+    results : path
     """
     sizes: Counter[tuple] = Counter()
     for (tomogram, batch), members in batches.items():
@@ -41,6 +47,8 @@ def track_jobs(dag: object, batches: Mapping[tuple[str, str], list]) -> dict[int
             sizes[key] += len(members)
     out = {}
     for job in dag.needrun_jobs():
+        if job.output and not Path(job.output[0]).is_relative_to(results):
+            continue
         key = tuple(job.wildcards_dict.get(name) for name in ("tomogram", "batch"))
         out[dag.jobid(job)] = TrackedJob(step_of(job.rule.name), sizes[key])
     return out
@@ -58,6 +66,8 @@ class ProgressHandler(logging.Handler):
     is_quiet : callable
         Says whether Snakemake prints nothing of its jobs.
     stream : text stream, the screen
+    name : str
+        Told on the screen where several workflows run as modules of one.
     """
 
     def __init__(
@@ -67,11 +77,13 @@ class ProgressHandler(logging.Handler):
         log_path: str | Path,
         is_quiet: Callable[[], bool] = lambda: False,
         stream: TextIO | None = None,
+        name: str = "",
     ) -> None:
         super().__init__()
         self.find_jobs, self.n_membranes, self.is_quiet = find_jobs, n_membranes, is_quiet
         self.log_path = Path(log_path)
         self.stream = stream or sys.stderr
+        self.name = f"{name}: " if name else ""
         self.tracker: Tracker | None = None
         self.told, self.n_told, self.last_line = -SECONDS_APART, -1, ""
         self.has_ended = threading.Event()
@@ -123,13 +135,13 @@ class ProgressHandler(logging.Handler):
         line = self.tracker.line(now)
         if self._is_one_line():
             width = shutil.get_terminal_size().columns - 1
-            self.stream.write(WHOLE_LINE + line[:width])
+            self.stream.write(WHOLE_LINE + (self.name + line)[:width])
             self.stream.flush()
         if not whole or line == self.last_line:
             return
         self.told, self.n_told, self.last_line = now, self.tracker.n_membranes_done, line
         if not self.is_quiet():
-            self.stream.write(f"progress: {line}\n")
+            self.stream.write(f"progress: {self.name}{line}\n")
             self.stream.flush()
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.log_path, "a", encoding="utf-8") as log:

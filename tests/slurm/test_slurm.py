@@ -1,7 +1,7 @@
 """The workflow on a real SLURM: the same outputs as on one machine, whatever happens meanwhile.
 
-A cluster of two nodes is started for these tests (cluster.py); the data set is a small one, made as
-the demo's is.
+A cluster of two nodes is started for these tests (cluster.py); the data set and its configuration
+are the demo's.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ import tempfile
 from pathlib import Path
 
 import pytest
-import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
+DEMO = ROOT / "resources/demo"
+RESULTS = "demo/results"
+TABLE = f"{RESULTS}/particles.csv"
 RULES_WITH_GPU = {"score_points"}
 COMPARED = (
-    *("particles.csv", "particles.star", "import.star", "status.tsv", "particles/small1.star"),
+    *("particles.csv", "particles.star", "import.star", "status.tsv", "particles/demo1.star"),
     *("evaluation/metrics.json", "evaluation/membranes.csv"),
 )
 LATE = ("cluster_points", "orient_particles", "evaluation", "particles")
@@ -58,11 +60,9 @@ def local(tmp_path_factory):
     """A finished run on this machine, with as many threads as the jobs on the cluster have."""
     data, folder = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("local")
     simulate = [sys.executable, str(ROOT / "workflow/step.py"), "simulate", "--quiet"]
-    simulate += ["--recipe", str(HERE / "simulation.yaml"), "--output-dir", str(data)]
+    simulate += ["--recipe", str(DEMO / "simulation.yaml"), "--output-dir", str(data)]
     subprocess.run(simulate, check=True)
-    sheets = {name: str(data / f"{name}.tsv") for name in ("tomograms", "membranes")}
-    options = {**sheets, "results": "results", "export_particles": {"heatmaps": False}}
-    (folder / "my.yaml").write_text(yaml.safe_dump(options))
+    link_data(data, folder)
     done = subprocess.run(
         [*snakemake(), "--cores", "4"], cwd=folder, capture_output=True, text=True
     )
@@ -70,9 +70,15 @@ def local(tmp_path_factory):
     return folder
 
 
+def link_data(data, folder):
+    """Put the demo's data where its configuration says."""
+    (folder / "demo").mkdir()
+    (folder / "demo/data").symlink_to(data)
+
+
 def snakemake(*flags):
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    return [*command, "--configfile", "my.yaml", *flags]
+    return [*command, "--configfile", str(DEMO / "config.yaml"), *flags]
 
 
 @contextlib.contextmanager
@@ -109,9 +115,9 @@ def copy_without_particles(local, folder):
     """Copy a finished run without what the last steps made, so that some jobs are left to do."""
     shutil.copytree(local, folder, symlinks=True)
     for name in LATE:
-        shutil.rmtree(folder / "results" / name)
+        shutil.rmtree(folder / RESULTS / name)
     for name in LATE_FILES:
-        (folder / "results" / name).unlink()
+        (folder / RESULTS / name).unlink()
     return folder
 
 
@@ -121,18 +127,24 @@ def running(cluster, rule):
     return next((line.split()[0] for line in lines if f"rule_{rule}" in line), "")
 
 
-def wait_until_running(cluster, rule):
-    wait_for(f"a job of {rule}", lambda: running(cluster, rule), 600)
+def wait_until_running(cluster, rule, but=""):
+    """Return the number of a running job of a rule that is not one named before."""
+    wait_for(f"a job of {rule}", lambda: running(cluster, rule) not in ("", but), 600)
     return running(cluster, rule)
 
 
 def particles(folder):
-    return (folder / "results/particles.csv").read_bytes()
+    return (folder / TABLE).read_bytes()
 
 
 def slurm_logs(folder):
     """Return what SLURM told of the jobs that failed."""
     return "".join(path.read_text() for path in (folder / ".snakemake/slurm_logs").rglob("*.log"))
+
+
+def state_of(cluster, job):
+    """Return the state of a job."""
+    return cluster.run("squeue", "-h", "-t", "all", "-j", job, "-o", "%T").strip()
 
 
 def states(cluster, rule):
@@ -143,11 +155,11 @@ def states(cluster, rule):
 
 
 def test_outputs_are_those_of_a_local_run_and_only_gpu_steps_get_a_gpu(cluster, local, tmp_path):
-    shutil.copy(local / "my.yaml", tmp_path)
+    link_data((local / "demo/data").readlink(), tmp_path)
     with run(cluster, tmp_path) as process:
         finish(process, tmp_path)
     for name in COMPARED:
-        assert (tmp_path / "results" / name).read_bytes() == (local / "results" / name).read_bytes()
+        assert (tmp_path / RESULTS / name).read_bytes() == (local / RESULTS / name).read_bytes()
     assert particles(local).count(b"\n") > 5
     for rule in ("inspect_tomogram", "sample_points", "score_points", "export_particles"):
         found = states(cluster, rule)
@@ -158,38 +170,47 @@ def test_outputs_are_those_of_a_local_run_and_only_gpu_steps_get_a_gpu(cluster, 
             assert state == "COMPLETED"
 
 
-def test_cancelled_job_is_tried_again(cluster, local, tmp_path):
+def test_job_that_is_cancelled_or_loses_its_node_or_time_is_tried_again(cluster, local, tmp_path):
     folder = copy_without_particles(local, tmp_path / "run")
-    with run(cluster, folder, "results/particles.csv") as process:
-        cluster.run("scancel", wait_until_running(cluster, "cluster_points"))
+    rule = "cluster_points_wildcards_demo1"
+    flags = ("--config", "tries=4", "--set-resources", "cluster_points:runtime=1+9*(attempt>3)")
+    with run(cluster, folder, TABLE, *flags) as process:
+        job = wait_until_running(cluster, rule)
+        cluster.run("scancel", job)
+        job = wait_until_running(cluster, rule, but=job)
+        node = ("scontrol", "update", "NodeName=n1", "Reason=test")
+        cluster.run(*node, "State=DOWN")
+        wait_for("the lost job", lambda: state_of(cluster, job) == "NODE_FAIL")
+        cluster.run(*node, "State=RESUME")
+        job = wait_until_running(cluster, rule, but=job)
+        cluster.run("scancel", "--signal=STOP", "--full", job)  # it stands still: time runs out
         finish(process, folder)
     assert particles(folder) == particles(local)
-    assert any(state.startswith("CANCELLED") for *_, state in states(cluster, "cluster_points"))
+    found = [state.split()[0] for *_, state in states(cluster, rule)]
+    assert sorted(found[-4:]) == ["CANCELLED", "COMPLETED", "NODE_FAIL", "TIMEOUT"]
 
 
-def test_job_over_its_memory_gets_more(cluster, local, tmp_path):
+def test_job_over_its_memory_gets_more_or_fails_alone(cluster, local, tmp_path):
     folder = copy_without_particles(local, tmp_path / "run")
-    more = ("--set-resources", "cluster_points:mem_mb=90*20**(attempt-1)")
-    with run(cluster, folder, "results/particles.csv", *more) as process:
-        finish(process, folder)
-    assert particles(folder) == particles(local)
-    assert "exceeded memory limit" in slurm_logs(folder)
-
-
-def test_job_that_dies_each_time_is_told(cluster, local, tmp_path):
-    folder = copy_without_particles(local, tmp_path / "run")
-    flags = ("--set-resources", "cluster_points:mem_mb=90", "--retries", "1")
-    with run(cluster, folder, *flags, "results/particles.csv") as process:
+    # that of demo1 has enough at the second try, that of demo2 when it is given up
+    more = "cluster_points:mem_mb=90+1400*(attempt>1+(wildcards.tomogram>'demo1'))"
+    with run(cluster, folder, "--config", "tries=2", "--set-resources", more) as process:
         told = finish(process, folder, code=1)
+    assert "exceeded memory limit" in slurm_logs(folder)
     reasons = told.partition("What failed, and why:\n")[2]
-    assert "cluster_points/small1/batch001" in reasons
-    assert "cluster_points/small2/batch001" in reasons
-    assert "ended without a message: killed, out of memory" in reasons
+    assert "4 of 7 membranes failed; expected at most 0" in reasons
+    assert "demo2/stack1, stack2, vesicle, wavy, cluster_points: its job ended without" in reasons
+    lines = particles(local).splitlines(keepends=True)
+    assert particles(folder) == b"".join(line for line in lines if not line.startswith(b"demo2"))
+    # the next run tries it again
+    with run(cluster, folder) as process:
+        finish(process, folder)
+    assert particles(folder) == particles(local)
 
 
 def test_restart_of_the_controller_is_survived(cluster, local, tmp_path):
     folder = copy_without_particles(local, tmp_path / "run")
-    with run(cluster, folder, "results/particles.csv") as process:
+    with run(cluster, folder, TABLE) as process:
         wait_until_running(cluster, "cluster_points")
         cluster.stop("slurmctld")
         cluster.start_controller()
@@ -199,14 +220,14 @@ def test_restart_of_the_controller_is_survived(cluster, local, tmp_path):
 
 def test_new_start_after_snakemake_was_killed(cluster, local, tmp_path):
     folder = copy_without_particles(local, tmp_path / "run")
-    with run(cluster, folder, "results/particles.csv") as process:
+    with run(cluster, folder, TABLE) as process:
         wait_until_running(cluster, "cluster_points")
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    with run(cluster, folder, "results/particles.csv") as process:
+    with run(cluster, folder, TABLE) as process:
         assert "--unlock" in finish(process, folder, code=1)
     with run(cluster, folder, "--unlock") as process:
         finish(process, folder)
-    with run(cluster, folder, "results/particles.csv") as process:
+    with run(cluster, folder, TABLE) as process:
         finish(process, folder)
     assert particles(folder) == particles(local)

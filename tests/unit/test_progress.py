@@ -62,6 +62,14 @@ def test_log_and_screen_get_lines(follow):
     assert screen.splitlines()[-1] == "progress: 5 of 5 membranes done; 2 of 2 jobs"
 
 
+def test_name_of_a_module_is_told_on_the_screen(tmp_path):
+    screen = Screen(False)
+    handler = ProgressHandler(lambda: JOBS, 5, tmp_path / "p.log", stream=screen, name="res/one")
+    handler.handle(_event("job_started", jobs=[1]))
+    handler.close()
+    assert screen.getvalue().startswith("progress: res/one: 2 of 5 membranes done; ")
+
+
 def test_quiet_run_tells_the_log_alone(follow):
     screen, log = follow(is_quiet=True)
     assert screen == ""
@@ -107,17 +115,20 @@ def test_line_comes_by_itself_when_nothing_happens(tmp_path, monkeypatch):
 
 
 def test_membranes_of_jobs_are_those_of_their_batch_their_tomogram_or_all():
-    def job(i, rule, **wildcards):
-        return SimpleNamespace(i=i, rule=SimpleNamespace(name=rule), wildcards_dict=wildcards)
+    def job(i, rule, *output, **wildcards):
+        named = SimpleNamespace(name=rule)
+        return SimpleNamespace(i=i, rule=named, wildcards_dict=wildcards, output=output)
 
     jobs = [
-        job(1, "score_points", tomogram="A", batch="b1"),
-        job(2, "export_heatmaps", tomogram="A"),
-        job(3, "export_particles"),
+        job(1, "score_points", "results/b1.npz", tomogram="A", batch="b1"),
+        job(2, "export_heatmaps", "results/A", tomogram="A"),
+        job(3, "export_particles", "results/particles.csv", "results/particles.star"),
         job(4, "all"),
+        job(5, "other_score_points", "other/b1.npz", tomogram="A", batch="b1"),
     ]
     dag = SimpleNamespace(needrun_jobs=lambda: jobs, jobid=lambda job: job.i)
     batches = {("A", "b1"): [0, 0], ("A", "b2"): [0], ("B", "b1"): [0]}
-    found = track_jobs(dag, batches)
+    found = track_jobs(dag, batches, "results")
+    assert list(found) == [1, 2, 3, 4]  # the last is of another module
     assert [found[i].n_membranes for i in (1, 2, 3)] == [2, 3, 4]
     assert found[4].step is None

@@ -49,9 +49,10 @@ def is_quiet():
 if workflow.is_main_process and "MEMBRAIN_NO_PROGRESS" not in os.environ:
     logger.addHandler(
         progress.ProgressHandler(
-            lambda: progress.track_jobs(workflow.dag, BATCHES),
+            lambda: progress.track_jobs(workflow.dag, BATCHES, RESULTS),
             len(MEMBRANES),
             RESULTS / "logs/progress.log",
             is_quiet,
+            name="" if Path(workflow.main_snakefile) == ROOT / "Snakefile" else str(RESULTS),
         )
     )
