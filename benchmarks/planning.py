@@ -10,6 +10,9 @@ the machine.
 Overhead of jobs alone: with --idle-run many (or published) the membranes are run through a copy of
 the workflow whose steps do nothing but make their files; what is left is Snakemake's own.
 
+With --judge a simulated set that no constant of the plan comes from (measuring/judged.yaml), or
+with --config any other, is planned and run, and both are set beside each other.
+
 With --many-run the 455 membranes, which are small (24 x 24 voxels), are run through the whole
 workflow, and the plan made before is set beside what the run took.
 
@@ -37,7 +40,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from measuring.planning_data import make_full, make_many, read_sheet
+from measuring.planning_data import make_full, make_many, read_sheet, write_config
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow"))
@@ -142,6 +145,14 @@ def measure_overhead(config: Path, name: str, cores: int) -> None:
     show_plan(folder, cores)
 
 
+def make_judged(folder: Path) -> Path:
+    """Simulate the set to judge plans by; return its configuration."""
+    recipe = ROOT / "benchmarks/measuring/judged.yaml"
+    step = [sys.executable, str(ROOT / "workflow/step.py"), "simulate", "--quiet"]
+    subprocess.run([*step, "--recipe", recipe, "--output-dir", folder], check=True)
+    return write_config(folder)
+
+
 def measure_idle(folder: Path, name: str, cores: int) -> None:
     """Print what Snakemake itself takes for each job of a large run whose steps do nothing."""
     n_tomograms, n_membranes, _ = SETS[name]
@@ -169,6 +180,8 @@ def main() -> None:
     parser.add_argument("--skip-run", action="store_true", help="planning only")
     parser.add_argument("--many-run", action="store_true", help="run the 455 membranes, no other")
     parser.add_argument("--idle-run", choices=SETS, help="run idle steps on a set, no other")
+    parser.add_argument("--judge", action="store_true", help="plan and run a new set, no other")
+    parser.add_argument("--config", type=Path, help="plan and run this set, no other")
     parser.add_argument("--membranes", type=int, default=72, help="of the full run")
     parser.add_argument("--cores", type=int, default=1, help="of the full run")
     parser.add_argument("--folder", type=Path, help="empty; left out: a temporary one")
@@ -178,6 +191,10 @@ def main() -> None:
         if args.many_run:
             config = make_many(folder / "small", *SETS["published"][:2])
             measure_overhead(config, "455 small membranes", args.cores)
+            return
+        if args.judge or args.config:
+            config = args.config or make_judged(folder / "judged")
+            measure_overhead(config.resolve(), config.parent.name, args.cores)
             return
         if args.idle_run:
             measure_idle(folder / "idle", args.idle_run, args.cores)

@@ -83,7 +83,7 @@ def test_reasons_are_told_in_some_words_and_the_telling_one_first():
     text = "Missing output files: a; Input files updated by another job: b"
     assert tell_reason(text) == "not made yet"
     text = "Input files updated by another job: b; Params have changed since last execution: c"
-    assert tell_reason(text) == "options, sheet or code changed"
+    assert tell_reason(text) == "options, sheet, masks or code changed"
     assert tell_reason("Input files updated by another job: b") == "follows from an earlier step"
     assert tell_reason("a new one") == "a new one"
     assert tell_reason("") == "-"

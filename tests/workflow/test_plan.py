@@ -108,7 +108,7 @@ def test_plan_tells_what_is_done_and_why_the_rest_runs(tmp_path, config):
     assert _run(tmp_path, *plan).returncode == 0
     row = read_table(tmp_path / "here/plan.tsv")[1][0]
     assert (row["jobs"], row["done"]) == ("1", "0")
-    assert row["why"] == "options, sheet or code changed (1)"
+    assert row["why"] == "options, sheet, masks or code changed (1)"
 
 
 @pytest.mark.parametrize("quiet", [(), ("--quiet", "all")])

@@ -17,7 +17,7 @@ from .sheets import MembraneRow
 REASONS = {
     "Forced execution": "forced",
     "Incomplete output files": "was cut off",
-    "Params have changed since last execution": "options, sheet or code changed",
+    "Params have changed since last execution": "options, sheet, masks or code changed",
     "Code has changed since last execution": "rule changed",
     "Set of input files has changed since last execution": "other files to read",
     "Software environment definition has changed since last execution": "environment changed",
