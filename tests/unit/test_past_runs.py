@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from membrain import rates
-from membrain.files import write_table
+from membrain.files import write_json, write_table
 from membrain.past_runs import find_factors, known_points
 from membrain.workplan import Membrane, Run, load_of
 
@@ -20,17 +20,17 @@ def _run(results):
 
 def _status(folder, rows):
     path = folder / "sample_points/A/batch001.status.tsv"
-    write_table(path, ("membrane", "n"), rows)
+    write_table(path, ("membrane", "status", "n"), rows)
     return path
 
 
 def test_points_of_a_batch_are_as_sampled_before(tmp_path):
-    _status(tmp_path, [("1", 4000), ("2", 0)])
+    _status(tmp_path, [("1", "ok", 4000), ("2", "empty", 0), ("3", "failed", 0)])
     assert known_points(tmp_path, "A", "batch001") == {"1": 4000, "2": 0}
     assert known_points(tmp_path, "A", "batch002") == {}
 
 
-@pytest.mark.parametrize("text", ["", "membrane\tn\n1\tmany\n", "membrane\n1\n"])
+@pytest.mark.parametrize("text", ["", "membrane\tstatus\tn\n1\tok\tmany\n", "membrane\n1\n"])
 def test_damaged_status_counts_as_none(tmp_path, text):
     _status(tmp_path, []).write_text(text)
     assert known_points(tmp_path, "A", "batch001") == {}
@@ -58,3 +58,13 @@ def test_finished_jobs_tell_how_slow_their_step_is(tmp_path):
     assert factors["cluster_points"] == pytest.approx(3)
     assert factors["score_points"] == factors["inspect_tomogram"] == 1.5
     assert n_jobs == {"cluster_points": 1}
+
+
+def test_job_that_was_given_up_tells_nothing(tmp_path):
+    run = _run(tmp_path)
+    write_table(tmp_path / "benchmarks/cluster_points/A/batch001.tsv", ("s",), [(0.1,)])
+    notes = tmp_path / "logs/cluster_points/A/batch001.tries.json"
+    write_json(notes, {"n_given_up": 1, "last": ""})
+    factors, n_jobs = find_factors(run, 1.5)
+    assert factors["cluster_points"] == 1.5
+    assert n_jobs == {}

@@ -8,16 +8,21 @@ from pathlib import Path
 from . import rates
 from .errors import InputError
 from .files import read_table
+from .tries import count_given_up
 from .workplan import Run, load_of
 
 
 def known_points(results: Path, tomogram: str, batch: str) -> dict[str, int]:
-    """Return how many points each membrane of a batch had when it was done last; none if never."""
+    """Return how many points each membrane of a batch had when it was done last.
+
+    Those that never were done, or failed, are left out.
+    """
     path = results / "sample_points" / tomogram / f"{batch}.status.tsv"
     if not path.is_file():
         return {}
     try:
-        return {row["membrane"]: int(row["n"]) for row in read_table(path)[1]}
+        rows = [row for row in read_table(path)[1] if row["status"] != "failed"]
+        return {row["membrane"]: int(row["n"]) for row in rows}
     except (InputError, KeyError, ValueError):  # of another version: as if it were not there
         return {}
 
@@ -42,9 +47,11 @@ def find_factors(run: Run, machine: float) -> tuple[dict[str, float], dict[str, 
     for step in rates.RATES:
         for path in _benchmark_files(run, step):
             seconds = _benchmark_seconds(path)
-            if seconds is None:
+            name = path.relative_to(run.results / "benchmarks").with_suffix("")
+            log = run.results / "logs" / f"{name}.log"
+            if seconds is None or count_given_up(log):  # given up: it did no work
                 continue
-            names = path.relative_to(run.results / "benchmarks").with_suffix("").parts[1:]
+            names = name.parts[1:]
             names = () if step == "train_model" else names  # members are no tomograms
             load = load_of(run, step, *(*names, None, None)[:2])
             taken[step] += seconds
