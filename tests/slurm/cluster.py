@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""A SLURM cluster of two nodes on this machine, for tests: ``cluster.py install|up|down FOLDER``.
+"""A SLURM cluster of three nodes on this machine, for tests: ``cluster.py install|up|down FOLDER``.
 
 Everything is Debian's: controller, two node daemons, accounting with its database, munge. All of it
 listens on loopback and lives in one folder; it is stopped by its process ids.
@@ -23,6 +23,7 @@ HERE = Path(__file__).resolve().parent
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "slurmdbd", "munge", "mariadb-server")
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "slurmdbd", "munged", "mariadbd")
 ACCOUNTS = ("proj",)
+NODES = ("n1", "n2", "n3")
 FIRST_PORT = 17300
 
 
@@ -68,7 +69,7 @@ class Cluster:
 
     def __init__(self, folder: str | Path, first_port: int = FIRST_PORT) -> None:
         self.folder = Path(folder).resolve()
-        names = ("controller", "accounting", "database", "node1", "node2")
+        names = ("controller", "accounting", "database", "node1", "node2", "node3")
         ports = {f"{name}_port": str(first_port + i) for i, name in enumerate(names)}
         self.values = {"folder": str(self.folder), "host": socket.gethostname(), **ports}
         self.database: subprocess.Popen | None = None
@@ -98,14 +99,15 @@ class Cluster:
         )
         self._add_accounts()
         self.start_controller()
-        for node in ("n1", "n2"):
+        for node in NODES:
             self.run("slurmd", "-N", node)
-        wait_for("nodes", lambda: self._nodes() == ["n1 idle", "n2 idle"])
+        wait_for("nodes", lambda: self._nodes() == [f"{node} idle" for node in NODES])
 
     def down(self) -> None:
         """Stop everything that this folder holds a process id of, the nodes first."""
         self.run("scancel", "--user", "root", check=False)
-        for name in ("slurmd.n1", "slurmd.n2", "slurmctld", "slurmdbd", "mariadb", "munged"):
+        nodes = [f"slurmd.{node}" for node in NODES]
+        for name in (*nodes, "slurmctld", "slurmdbd", "mariadb", "munged"):
             self.stop(name)
         if self.database is not None:
             self.database.wait()
@@ -133,7 +135,7 @@ class Cluster:
         return sorted(set(self.run("sinfo", "-h", "-N", "-o", "%N %T", check=False).splitlines()))
 
     def _write_settings(self) -> None:
-        for name in ("state", "spool.n1", "spool.n2", "bin", "database"):
+        for name in ("state", *(f"spool.{node}" for node in NODES), "bin", "database"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         for name in ("slurm.conf", "gres.conf", "slurmdbd.conf"):
             text = string.Template((HERE / name).read_text()).substitute(self.values)

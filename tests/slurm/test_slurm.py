@@ -1,6 +1,6 @@
 """The workflow on a real SLURM: the same outputs as on one machine, whatever happens meanwhile.
 
-A cluster of two nodes is started for these tests (cluster.py); the data set and its configuration
+A cluster of three nodes is started for these tests (cluster.py); the data set and its configuration
 are the demo's.
 """
 
@@ -142,9 +142,14 @@ def slurm_logs(folder):
     return "".join(path.read_text() for path in (folder / ".snakemake/slurm_logs").rglob("*.log"))
 
 
-def state_of(cluster, job):
-    """Return the state of a job."""
-    return cluster.run("squeue", "-h", "-t", "all", "-j", job, "-o", "%T").strip()
+@contextlib.contextmanager
+def without_node(cluster, job):
+    """Lose the node of a job, which comes back with the end of the block."""
+    name = cluster.run("squeue", "-h", "-j", job, "-o", "%N").strip()
+    node = ("scontrol", "update", f"NodeName={name}", "Reason=test")
+    cluster.run(*node, "State=DOWN")
+    yield
+    cluster.run(*node, "State=RESUME")
 
 
 def states(cluster, rule):
@@ -178,11 +183,8 @@ def test_job_that_is_cancelled_or_loses_its_node_or_time_is_tried_again(cluster,
         job = wait_until_running(cluster, rule)
         cluster.run("scancel", job)
         job = wait_until_running(cluster, rule, but=job)
-        node = ("scontrol", "update", "NodeName=n1", "Reason=test")
-        cluster.run(*node, "State=DOWN")
-        wait_for("the lost job", lambda: state_of(cluster, job) == "NODE_FAIL")
-        cluster.run(*node, "State=RESUME")
-        job = wait_until_running(cluster, rule, but=job)
+        with without_node(cluster, job):
+            job = wait_until_running(cluster, rule, but=job)
         cluster.run("scancel", "--signal=STOP", "--full", job)  # it stands still: time runs out
         finish(process, folder)
     assert particles(folder) == particles(local)
