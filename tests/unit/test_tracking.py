@@ -62,13 +62,25 @@ def test_jobs_side_by_side_take_less_time_together():
 
 
 def test_steps_that_none_ended_of_are_off_like_the_others():
-    tracker = Tracker(
-        {0: TrackedJob("cluster_points", 1), 1: TrackedJob("score_points", 1)}, 1, 0.0
-    )
-    slow = 7 * tracker.jobs[0].seconds
+    kinds = ("inspect_tomogram", "cluster_points", "score_points")
+    tracker = Tracker({i: TrackedJob(kind, 10) for i, kind in enumerate(kinds)}, 10, 0.0)
+    now = 0.0
+    for i, slower in ((0, 1.0), (1, 7.0)):
+        tracker.start([i], now)
+        now += slower * tracker.jobs[i].seconds
+        tracker.finish(i, now)
+    first, second, third = (job.seconds for job in tracker.jobs.values())
+    expected = third * (first + 7 * second) / (first + second)
+    assert tracker.seconds_left(now) == pytest.approx(expected)
+
+
+def test_wait_in_a_queue_is_no_sign_of_slow_work():
+    jobs = {0: TrackedJob("inspect_tomogram", 10), 1: TrackedJob("score_points", 100)}
+    tracker = Tracker(jobs, 100, 0.0)
+    short, long = (job.seconds for job in jobs.values())
     tracker.start([0], 0.0)
-    tracker.finish(0, slow)
-    assert tracker.seconds_left(slow) == pytest.approx(7 * tracker.jobs[1].seconds)
+    tracker.finish(0, 25 + short)
+    assert tracker.seconds_left(25 + short) == pytest.approx(25 + long)
 
 
 def test_failed_jobs_are_counted_until_they_start_again():

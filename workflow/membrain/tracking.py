@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -55,6 +56,8 @@ class Tracker:
         self.failed: set[int] = set()
         self.taken: dict[str | None, float] = defaultdict(float)
         self.expected: dict[str | None, float] = defaultdict(float)
+        self.n_ended: Counter[str | None] = Counter()
+        self.wait = math.inf
         steps = {job.step for job in self.jobs.values()}
         self.last_step = next((step for step in LAST_STEPS if step in steps), None)
         lasting = (job for job in self.jobs.values() if job.step == self.last_step)
@@ -73,8 +76,11 @@ class Tracker:
             return
         job = self.jobs[i]
         if i in self.started:
-            self.taken[job.step] += now - self.started.pop(i)
+            taken = now - self.started.pop(i)
+            self.taken[job.step] += taken
             self.expected[job.step] += job.seconds
+            self.n_ended[job.step] += 1
+            self.wait = min(self.wait, max(taken - job.seconds, 0.0))
         self.finished.add(i)
         if self.last_step and job.step == self.last_step:
             self.n_left -= job.n_membranes
@@ -93,23 +99,28 @@ class Tracker:
     def seconds_left(self, now: float) -> float | None:
         """Return about how long the run goes on; None before the first job has ended.
 
-        Each step's jobs to come take as long as those of it that ended, for their size; steps that
-        none ended of are off by as much as the others together. As many jobs run at a time as so
-        far.
+        A job waits, as in the queue of a cluster, and works. The wait is what the quickest job took
+        beyond its expected time; the rest of the time tells how long the jobs of each step work
+        for their size, and those of steps that none ended of are off by as much as the others
+        together. As many jobs run at a time as so far.
         """
         taken, expected = sum(self.taken.values()), sum(self.expected.values())
         if not taken or not expected:
             return None
-        left = 0.0
+
+        def factor(steps: Iterable[str | None]) -> float:
+            waits = self.wait * sum(self.n_ended[step] for step in steps)
+            work = sum(self.taken[step] for step in steps) - waits
+            return max(work, 0.0) / sum(self.expected[step] for step in steps)
+
+        factors = {step: factor([step]) for step, n in self.n_ended.items() if n}
+        others, left = factor(list(factors)), 0.0
         for i, job in self.jobs.items():
             if i in self.finished or i in self.failed:
                 continue
-            has_ended = self.expected[job.step] > 0
-            factor = (
-                self.taken[job.step] / self.expected[job.step] if has_ended else taken / expected
-            )
             spent = now - self.started[i] if i in self.started else 0.0
-            left += max(factor * job.seconds - spent, 0.0)
+            seconds = self.wait + factors.get(job.step, others) * job.seconds
+            left += max(seconds - spent, 0.0)
         busy = taken + sum(now - begin for begin in self.started.values())
         n_parallel = max(busy / max(now - self.start_time, 1e-9), 1.0)
         return left / n_parallel
