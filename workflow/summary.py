@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import re
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from membrain.errors import InputError
 from membrain.files import read_table
-from membrain.status_report import failure_lines
+from membrain.status_report import failure_lines, join_status
 from membrain.steps import VERBS
 from membrain.tries import DIED
 
@@ -137,12 +138,24 @@ def _ended_well(folder: Path, log: Path, since: float) -> bool:
     return benchmark.is_file() and benchmark.stat().st_mtime >= max(begun, since)
 
 
+def membrane_failures(folder: Path) -> list[str]:
+    """Return the membranes that failed in steps that ran: later jobs may fail for them alone."""
+    rows = []
+    for path in folder.rglob("*.status.tsv"):
+        with contextlib.suppress(InputError):  # cut short by what ended the run
+            rows += join_status([path])
+    order = {verb: i for i, verb in enumerate(VERBS)}
+    return failure_lines(sorted(rows, key=lambda row: order.get(row["step"], len(order))))
+
+
 def tell_failures(folder: Path, since: float, snakemake_logs: Sequence[str | Path] = ()) -> None:
     """Print why a run failed, at its end where it is seen."""
     paths = [path for path in map(Path, snakemake_logs) if path.is_file()]
     told = "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in paths)
     reasons = failure_reasons(Path(folder), since, told)
     if reasons:
+        known = {reason.strip() for reason in reasons}
+        reasons += [line for line in membrane_failures(Path(folder)) if line not in known]
         print("", "What failed, and why:", *reasons, "", sep="\n", file=sys.stderr)
 
 

@@ -70,6 +70,14 @@ def test_no_training_membrane_is_told(tmp_path, capsys):
     assert "no row with split 'train' and annotations" in capsys.readouterr().err
 
 
+def test_training_rows_of_a_tomogram_that_failed_give_no_particle(tmp_path):
+    prepare(tmp_path, [("T1", "A", "low.mrc", "train", "known.csv")])
+    info = next(tmp_path.glob("*.json"))
+    info.write_text(json.dumps({"tomogram": "T1", "failure": "NaN"}))
+    assert run(tmp_path) == 0
+    assert len(read_particles(tmp_path / "out.csv")) == 0
+
+
 @pytest.mark.parametrize("value", ["-1", "inf"])
 def test_wrong_pixel_size_is_told(tmp_path, capsys, value):
     prepare(tmp_path, [("T1", "A", "low.mrc", "train", "known.csv")])

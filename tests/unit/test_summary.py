@@ -112,6 +112,34 @@ def test_failed_steps_say_why_in_the_order_of_time(tmp_path, capsys):
     assert capsys.readouterr().err.split("\n") == ["", "What failed, and why:", *expected, "", ""]
 
 
+def write_status(folder, name, *cells):
+    path = folder / f"{name}.status.tsv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join("\t".join(row) for row in (COLUMNS, *cells)) + "\n")
+
+
+def test_membranes_that_failed_before_a_job_are_told_once(tmp_path, capsys):
+    write_log(tmp_path, "train_model.log", "train_model: error: training: no labelled point\n", 4)
+    write_status(
+        tmp_path,
+        "label_points/T1/b1",
+        ("T1", "M1", "label_points", "failed", "0", "far off"),
+        ("T1", "M2", "label_points", "failed", "0", "no points"),
+        ("T1", "M3", "label_points", "ok", "5", ""),
+    )
+    failed = ("T1", "M2", "sample_points", "failed", "0", "mask is empty")
+    write_status(tmp_path, "sample_points/T1/b1", failed)
+    (tmp_path / "sample_points/T1/b2.status.tsv").write_text("cut sh")
+    summary.tell_failures(tmp_path, 1e9 - 10)
+    first = "train_model: error: training: no labelled point"
+    others = ["T1/M2, sample_points: mask is empty", "T1/M1, label_points: far off"]
+    assert capsys.readouterr().err.splitlines()[2:-1] == [first, *others]
+    text = "collect_status: error: 1 failed\n  T1/M1, label_points: far off\n"
+    write_log(tmp_path, "train_model.log", text, 4)
+    summary.tell_failures(tmp_path, 1e9 - 10)
+    assert capsys.readouterr().err.count("far off") == 1
+
+
 def test_run_without_logs_has_nothing_to_tell(tmp_path, capsys):
     summary.tell_failures(tmp_path, 0)
     assert capsys.readouterr().err == ""

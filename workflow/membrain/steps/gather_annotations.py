@@ -48,14 +48,13 @@ def run(args: argparse.Namespace) -> None:
         )
     infos = read_infos(args.infos)
     rows = [r for r in read_membranes(args.sheet, must_exist=False) if r.annotations]
-    rows = [row for row in rows if row.tomogram in infos]
     wanted = [(row.tomogram, row.membrane) for row in rows if row.split == "train"]
     if not wanted:
         raise InputError(
             f"{args.sheet}: no row with split 'train' and annotations",
-            found=f"tomograms {', '.join(infos)}",
             remedy="annotate a membrane, or give a density map in place of averages",
         )
+    rows = [row for row in rows if row.tomogram in infos]  # others failed
     found = read_each_file(rows, infos, NEAR_WORKING_VOXEL, args.pixel_size_angstrom)
     tables = []
     for tomogram, membrane in (key for key in wanted if key in found):
