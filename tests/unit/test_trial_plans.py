@@ -140,6 +140,11 @@ def test_no_cell_counts_the_same_training_twice():
     assert len({tuple(sorted(t.training)) for t in trials}) == 10
 
 
+def test_value_that_stands_twice_is_tried_once():
+    trials = search({"cluster_points.fuse_voxel": [None, 7.0, None], "train_model.epochs": [2, 2]})
+    assert [t.changes["cluster_points.fuse_voxel"] for t in trials] == [None, 7.0]
+
+
 def test_option_of_a_class_can_be_changed_where_others_have_theirs():
     grid = {"label_points.radii_angstrom.b6f": [40]}
     (trial,) = search(grid, label_points={"radii_angstrom": {"PSII": 60}})

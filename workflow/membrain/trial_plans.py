@@ -81,7 +81,7 @@ def _label(value: object) -> str:
 
 
 def plan_search(options: Mapping, rows: Sequence[MembraneRow], schema: Mapping) -> list[Trial]:
-    """Return a trial for each point of the grid.
+    """Return a trial for each point of the grid; a value that stands twice counts once.
 
     Raises
     ------
@@ -104,6 +104,10 @@ def plan_search(options: Mapping, rows: Sequence[MembraneRow], schema: Mapping) 
                 expected=f"keys of training, or cluster_points.{'|'.join(JUDGED)}",
             )
     training, validation = names_of_split(rows, "train"), names_of_split(rows, "validation")
+    grid = {
+        key: list({_label(value): value for value in values}.values())
+        for key, values in grid.items()
+    }
     out = []
     for i, changes in enumerate(expand(grid)):
         content = _changed(options, changes, schema, where)
