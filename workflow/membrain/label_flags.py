@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 def add_label_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the flags that `labelling_of` reads."""
+    _add_shape_flags(parser)
+    _add_label_flags(parser)
+
+
+def _add_shape_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare which classes are looked for, and what gives their particles a shape."""
     add = parser.add_argument
     add(
         "--classes",
@@ -59,6 +65,11 @@ def add_label_flags(parser: argparse.ArgumentParser) -> None:
         metavar="C",
         help="covariance of the particle: xx yy zz xy xz yz; of one class as CLASS=C,C,C,C,C,C",
     )
+
+
+def _add_label_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare what is learnt of the distance to a particle."""
+    add = parser.add_argument
     add(
         "--cap-voxel",
         type=float,

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the flags that `recipe_of` reads."""
+    _add_network_flags(parser)
+    _add_course_flags(parser)
+
+
+def _add_network_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare the network and what it sees of a box."""
     add = parser.add_argument
     add(
         "--network",
@@ -35,6 +41,11 @@ def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
         default="zscore",
         help="of each box, after that of the tomogram; scoring does the same",
     )
+
+
+def _add_course_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare the course of training: loss, steps, augmentation, what is kept."""
+    add = parser.add_argument
     add("--loss", choices=("smooth_l1", "huber", "mse"), default="smooth_l1", help="loss function")
     add("--epochs", type=int, default=20, metavar="N", help="times to go through the data")
     add("--batch-size", type=int, default=128, metavar="N", help="boxes per step")

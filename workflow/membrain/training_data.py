@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 HALF_PRECISION_BYTES = 4 << 30  # larger sets are stored as float16, rounded by at most 2.5e-4
 SHARED = ("classes", "cap", "target", "folds")
 OLDER = {"target": "distance", "folds": []}  # what labels say that do not tell
+LABELS = ("labels", "clear_labels", "angles", "others")
 SHARED_BOX = ("box_shape", "box_centre", "pixel_size_angstrom")
 
 
@@ -86,6 +87,21 @@ def _shared(table: PointTable) -> dict:
     return values
 
 
+def _agreed(sources: Sequence[Source]) -> dict:
+    """Return what all batches share, see `_shared`; `InputError` where they differ."""
+    expected = _shared(sources[0].table)
+    for source in sources:
+        for name, value in _shared(source.table).items():
+            if value is None or value != expected[name]:
+                raise InputError(
+                    f"{source.where}: {name}",
+                    found="nothing" if value is None else value,
+                    expected=f"{expected[name]}, as {sources[0].where} has",
+                    remedy="label and cut all training batches with the same options",
+                )
+    return expected
+
+
 def join(sources: Sequence[Source], only: Sequence[str] = ()) -> Joined:
     """Return the labelled points of all batches; points without label are left out.
 
@@ -101,65 +117,49 @@ def join(sources: Sequence[Source], only: Sequence[str] = ()) -> Joined:
         When batches differ in classes, cap or boxes, a name of `only` is in none of them, or no
         point has a label.
     """
-    expected = _shared(sources[0].table)
-    for source in sources:
-        for name, value in _shared(source.table).items():
-            if value is None or value != expected[name]:
-                raise InputError(
-                    f"{source.where}: {name}",
-                    found="nothing" if value is None else value,
-                    expected=f"{expected[name]}, as {sources[0].where} has",
-                    remedy="label and cut all training batches with the same options",
-                )
-    names: list[str] = []
-    rows, membrane, side, points = [], [], [], []
-    for source in sources:
-        table = source.table
-        known = [f"{table.tomogram}/{name}" for name in table.membranes]
-        names += [name for name in known if name not in names]
-        is_kept = np.isfinite(table.extra["labels"]).all(axis=1)
-        left_out = set(table.membrane.tolist()) - set(table.membrane[is_kept].tolist())
-        if only:
-            is_kept &= np.array([name in only for name in known])[table.membrane]
-        kept = np.flatnonzero(is_kept)
-        if left_out:
-            log.warning("without labels, left out: %s", ", ".join(known[i] for i in left_out))
-        rows.append(kept)
-        numbers = np.array([names.index(name) for name in known], dtype=np.int64)
-        membrane.append(numbers[table.membrane[kept]])
-        side.append(table.side[kept].astype(np.int64))
-        step = expected["pixel_size_angstrom"] / table.pixel_size
-        points.append(table.points[kept].astype(np.float64) / step)
+    expected = _agreed(sources)
+    names = list(dict.fromkeys(name for source in sources for name in _names(source)))
     for name in only:
         if name not in names:
             raise InputError(f"--membranes: no membrane '{name}'", remedy=suggest(name, names))
+    rows = [_labelled(source, only) for source in sources]
     if not sum(map(len, rows)):
-        raise InputError(
-            "training: no labelled point",
-            remedy="see the status of label_points for what is wrong with the annotations",
-        )
-    cap = float(expected["cap"])
-    extras = [s.table.select(r).extra for s, r in zip(sources, rows, strict=True)]
-    return Joined(
-        sources,
-        rows,
-        np.concatenate([extra["labels"] for extra in extras]),
-        np.concatenate([extra.get("clear_labels", extra["labels"]) for extra in extras]),
-        np.concatenate([extra.get("angles", _no_angles(extra["labels"])) for extra in extras]),
-        np.concatenate([extra.get("others", _no_others(extra["labels"], cap)) for extra in extras]),
-        np.concatenate(points),
-        np.concatenate(membrane),
-        np.concatenate(side),
-        names,
+        remedy = "see the status of label_points for what is wrong with the annotations"
+        raise InputError("training: no labelled point", remedy=remedy)
+    cap, pixel_size = float(expected["cap"]), expected["pixel_size_angstrom"]
+    tables = [source.table.select(kept) for source, kept in zip(sources, rows, strict=True)]
+    numbers = [np.array([names.index(n) for n in _names(s)], dtype=np.int64) for s in sources]
+    extras = [_completed(table.extra, cap) for table in tables]
+    parts = (
+        *([extra[name] for extra in extras] for name in LABELS),
+        [t.points.astype(np.float64) / (pixel_size / t.pixel_size) for t in tables],
+        [of[t.membrane] for of, t in zip(numbers, tables, strict=True)],
+        [t.side.astype(np.int64) for t in tables],
     )
+    return Joined(sources, rows, *map(np.concatenate, parts), names)
 
 
-def _no_angles(labels: np.ndarray) -> np.ndarray:
-    return np.zeros((*labels.shape, 2), dtype=np.float32)
+def _names(source: Source) -> list[str]:
+    return [f"{source.table.tomogram}/{name}" for name in source.table.membranes]
 
 
-def _no_others(labels: np.ndarray, cap: float) -> np.ndarray:
-    return np.full((len(labels), 1), cap, dtype=np.float32)
+def _labelled(source: Source, only: Sequence[str]) -> np.ndarray:
+    """Return the rows of the points with labels, of the membranes that take part."""
+    table, known = source.table, _names(source)
+    is_kept = np.isfinite(table.extra["labels"]).all(axis=1)
+    for i in set(table.membrane.tolist()) - set(table.membrane[is_kept].tolist()):
+        log.warning("without labels, left out: %s", known[i])
+    if only:
+        is_kept &= np.array([name in only for name in known])[table.membrane]
+    return np.flatnonzero(is_kept)
+
+
+def _completed(extra: Mapping[str, np.ndarray], cap: float) -> dict[str, np.ndarray]:
+    """Return labels with those that older files lack."""
+    n, n_outputs = extra["labels"].shape
+    angles = np.zeros((n, n_outputs, 2), dtype=np.float32)
+    others = np.full((n, 1), cap, dtype=np.float32)
+    return {"clear_labels": extra["labels"], "angles": angles, "others": others, **extra}
 
 
 def split(
