@@ -159,7 +159,7 @@ def find_thresholds(joined: Joined, predicted: np.ndarray, near: float) -> tuple
             continue
         out.append(round(best_threshold(thresholds, f1), 3))
         log.info(
-            "%s: threshold %.2f, F1 there %.2f on what was not trained on",
+            "%s: threshold %.2f, F1 there %.2f",
             *("+".join(names), out[-1], np.interp(out[-1], thresholds, f1)),
         )
     return tuple(out)
