@@ -81,7 +81,9 @@ def draw_average(
             axes.set_ylabel(f"{up} (Å), along the normal" if up == "z" else f"{up} (Å)")
             axes.title.set_fontsize(9)
             _draw_bar(axes, first, last, n * pixel_size)
-        bar = figure.colorbar(picture, ax=list(row), shrink=0.85)
+        # numbers as wide in each row: the layout leaves room for those of the first
+        bar = figure.colorbar(picture, ax=list(row), shrink=0.85, format="%+.1f")
+        bar.ax.tick_params(labelsize=8)
         bar.set_label("grey value (standard deviations)", fontsize=8)
     _save(figure, path)
 
