@@ -86,3 +86,16 @@ def test_every_unreadable_file_is_named(tmp_path, label_map):
     assert "2 files of annotations cannot be used" in str(caught.value)
     assert "1. " in str(caught.value)
     assert "b.csv: unreadable" in str(caught.value)
+
+
+def test_file_outside_the_tomogram_is_told_what_brings_it_to_one_of_its_membranes(
+    tmp_path, label_map
+):
+    xyz = np.array([(5 + 7 * i, 3 + 11 * (i % 5), 5 if i % 2 else 30) for i in range(10)])
+    path = annotation_file(tmp_path, xyz * 10 + [0, 0, 3170])
+    with pytest.raises(InputError, match="outside the tomogram; .* divided by 10 .* and moved by"):
+        annotations_by_membrane(membranes(label_map, path, path), INFOS, 20.0, 0.0)
+    path = annotation_file(tmp_path, xyz * 10)
+    rows = [MembraneRow("T1", "M1", tmp_path / "gone.mrc", annotations=path)]
+    with pytest.raises(InputError, match="outside the tomogram; .* they would fit divided by"):
+        annotations_by_membrane(rows, INFOS, 20.0, 0.0)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from .annotations import annotations_of_membrane
+from .agreement import Place, remedy
+from .annotations import Remedy, annotations_of_membrane
 from .errors import InputError, Problems
 from .formats.base import Annotations
 from .masks import read_label_voxels, read_voxels
@@ -86,6 +88,16 @@ def _tell_strays(path: Path, owner: np.ndarray, members: Sequence[MembraneRow]) 
     log.warning("%s", where)
 
 
+def _remedy_of(masks: Sequence[np.ndarray], info: Mapping, working: float) -> Remedy | None:
+    """Return what tells which change would bring positions to one of the masks."""
+    voxels = np.concatenate(masks).astype(np.float64)
+    if not len(voxels):
+        return None
+    unit = {"pixel_size": info["pixel_size_angstrom"], "shape": tuple(info["shape"])}
+    nothing = np.zeros(voxels.shape), np.zeros(len(voxels))
+    return partial(remedy, place=Place(voxels, *nothing, working_voxel(info, working), **unit))
+
+
 def annotations_by_membrane(
     rows: Sequence[MembraneRow],
     infos: Mapping[str, Mapping],
@@ -111,12 +123,13 @@ def annotations_by_membrane(
     problems = Problems()
     out = {}
     for (tomogram, path, _), members in _shares(rows).items():
+        masks = mask_points(members)
         try:
-            found = annotations_of_membrane(members[0], infos[tomogram])
+            what_fits = _remedy_of(masks, infos[tomogram], working)
+            found = annotations_of_membrane(members[0], infos[tomogram], what_fits)
         except InputError as error:
             problems.errors.append(error)
             continue
-        masks = mask_points(members)
         limit = limit_working_voxel * working_voxel(infos[tomogram], working)
         owner = nearest_membrane(found.positions, masks, limit)
         if len(members) == 1 and not len(masks[0]):
