@@ -7,6 +7,7 @@ listens on loopback and lives in one folder; it is stopped by its process ids.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -16,7 +17,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -111,6 +111,7 @@ class Cluster:
             self.stop(name)
         if self.database is not None:
             self.database.wait()
+        self._end_lost_jobs()
 
     def start_controller(self) -> None:
         """Start the controller; one that was stopped goes on with its jobs."""
@@ -130,6 +131,15 @@ class Cluster:
             except TimeoutError:
                 os.kill(process, signal.SIGKILL)
         file.unlink(missing_ok=True)
+
+    def _end_lost_jobs(self) -> None:
+        """End what goes on of jobs whose node was lost: it has this cluster's settings."""
+        own = f"SLURM_CONF={self.env['SLURM_CONF']}".encode()
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                marks = path.read_bytes().split(b"\0")
+                if own in marks and any(mark.startswith(b"SLURM_JOB_ID=") for mark in marks):
+                    os.kill(int(path.parent.name), signal.SIGKILL)
 
     def _nodes(self) -> list[str]:
         return sorted(set(self.run("sinfo", "-h", "-N", "-o", "%N %T", check=False).splitlines()))
@@ -184,7 +194,7 @@ class Cluster:
         self.run(*add, "user", "root", f"Account={ACCOUNTS[0]}", "Cluster=membrain", check=False)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _unless_gone() -> Iterator[None]:
     try:
         yield
