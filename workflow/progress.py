@@ -137,7 +137,8 @@ class ProgressHandler(logging.Handler):
             width = shutil.get_terminal_size().columns - 1
             self.stream.write(WHOLE_LINE + (self.name + line)[:width])
             self.stream.flush()
-        if not whole or line == self.last_line:
+        is_news = line != self.last_line or now - self.told >= TICK_SECONDS
+        if not whole or not is_news:
             return
         self.told, self.n_told, self.last_line = now, self.tracker.n_membranes_done, line
         if not self.is_quiet():

@@ -114,6 +114,16 @@ def test_line_comes_by_itself_when_nothing_happens(tmp_path, monkeypatch):
     assert "running score_points, orient_particles" in log.read_text()
 
 
+def test_same_line_comes_again_after_a_while(tmp_path):
+    log = tmp_path / "progress.log"
+    handler = ProgressHandler(lambda: JOBS, 5, log, lambda: False, Screen(False))
+    handler.handle(_event("job_started", jobs=[1]))
+    for later in (1.0, progress.TICK_SECONDS, 1.0):  # a job that takes long
+        handler.tell(handler.told + later, whole=True)
+    handler.close()
+    assert log.read_text().count("running score_points") == 2
+
+
 def test_membranes_of_jobs_are_those_of_their_batch_their_tomogram_or_all():
     def job(i, rule, *output, **wildcards):
         named = SimpleNamespace(name=rule)
