@@ -9,6 +9,8 @@
 #             extract_subvolumes    boxes aligned to the normals              per batch
 #                    |      \
 #                    |    label_points -> train_model (-> join_models)      (model: train)
+#                    |      |       ^  |
+#                    |   replicate_membranes                 (replicas above 0)
 #                    |         |
 #               score_points <-+    predicted distance of each point          per batch
 #                    |
@@ -35,6 +37,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/templates.smk"
 include: "workflow/rules/training_options.smk"
 include: "workflow/rules/points.smk"
+include: "workflow/rules/replicas.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/ensemble.smk"
 include: "workflow/rules/scoring.smk"

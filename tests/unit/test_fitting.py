@@ -37,8 +37,13 @@ def turns():
     return [(half, ~half), (~half, half)]
 
 
-def data():
-    return SimpleNamespace(labels=np.zeros((N, 1), np.float32), meta={"classes": [["A"]]})
+def data(n_replicas=0):
+    """Points of which the last ones are those of replicas."""
+    return SimpleNamespace(
+        labels=np.zeros((N, 1), np.float32),
+        meta={"classes": [["A"]]},
+        is_replica=np.arange(N) >= N - n_replicas,
+    )
 
 
 def test_every_part_is_held_out_once_and_then_all_is_learned(runs, monkeypatch):
@@ -53,6 +58,15 @@ def test_every_part_is_held_out_once_and_then_all_is_learned(runs, monkeypatch):
     assert found.is_validation.all()
     assert [row["run"] for row in found.history] == ["trial 1", "trial 2", "final"]
     assert found.validation_loss == 1.5
+
+
+def test_replicas_do_not_choose_the_threshold(runs, monkeypatch):
+    """Even where nothing validates and the training points themselves choose it."""
+    given = []
+    monkeypatch.setattr(fitting, "find_thresholds", lambda j, p, near: given.append(p) or (4.5,))
+    turn = np.ones(N, bool), np.zeros(N, bool)
+    fit(data(n_replicas=3), [turn], Recipe(), FitOptions(CPU), is_cut_off=True)
+    assert np.isnan(given[0].ravel()).tolist() == [False] * 9 + [True] * 3
 
 
 def test_without_refit_the_first_run_is_kept(runs, monkeypatch):

@@ -1,6 +1,7 @@
 """Joining and splitting of labelled batches."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -166,3 +167,52 @@ def test_box_that_holds_no_number_is_told_with_its_membrane():
     joined = join([Source(first.table, boxes, first.where)])
     with pytest.raises(InputError, match="T1.npz, membrane T1/M2: a box holds a value that is not"):
         to_samples(joined, np.ones(80, bool), torch.device("cpu"))
+
+
+def replicas(**changes):
+    """Two replicas of the first membrane of `source`, at the very same points."""
+    made = source(membranes=("M1~1", "M1~2"), replicas={"M1~1": {}, "M1~2": {}}, **changes)
+    points = np.tile(source().table.points[:40], (2, 1))
+    return Source(replace(made.table, points=points), made.boxes, "replicas.npz")
+
+
+def test_replicas_train_whole_while_real_membranes_are_cut():
+    real = join([source()])
+    both = join([source(), replicas()])
+    assert both.names == ["T1/M1", "T1/M2", "T1/M1~1", "T1/M1~2"]
+    assert both.is_replica.tolist() == [False] * 80 + [True] * 80
+    alone, together = split(real, (), 0.2, SHAPE), split(both, (), 0.2, SHAPE)
+    assert len(alone) == len(together) == 5
+    for turn, parts in zip(alone, together, strict=True):
+        for part, whole in zip(turn, parts, strict=True):
+            assert np.array_equal(whole[:80], part)
+        assert parts[0][80:].all()
+        assert not parts[1][80:].any()
+        assert parts[1].any()
+
+
+def test_replicas_train_beside_a_membrane_that_validates_and_never_validate():
+    both = join([source(), replicas()])
+    ((training, validation),) = split(both, ("T1/M2",), 0.2, SHAPE)
+    assert np.flatnonzero(validation).tolist() == list(range(40, 80))
+    assert np.array_equal(training, ~validation)
+    with pytest.raises(
+        InputError, match="--validation: no membrane 'T1/M1~1'; did you mean 'T1/M1'"
+    ):
+        split(both, ("T1/M1~1",), 0.2, SHAPE)
+
+
+def test_replicas_of_a_membrane_that_validates_do_not_train():
+    """They would have seen the particles that it is judged by."""
+    ((training, validation),) = split(join([source(), replicas()]), ("T1/M1",), 0.2, SHAPE)
+    assert np.flatnonzero(training).tolist() == list(range(40, 80))
+    assert np.flatnonzero(validation).tolist() == list(range(40))
+
+
+def test_batch_without_replicas_adds_nothing():
+    none = replicas()
+    empty = Source(none.table.select(np.arange(0)), none.boxes[:0], "replicas.npz")
+    both = join([source(), empty])
+    assert len(both.labels) == 80
+    assert not both.is_replica.any()
+    assert split(both, (), 0.2, SHAPE)[0][1].any()

@@ -24,6 +24,7 @@ THREAD_VARIABLES = (
 )
 OUTPUTS = {"output", "output_points", "output_subvolumes", "status", "checkpoint", "curves"}
 OUTPUTS |= {"matches", "curves_png", "csv", "star", "import_list", "metrics", "membranes"}
+OUTPUTS |= {"output_volume"}
 MAX_THREADS = 1024
 MORE = "give the job more memory, or fewer membranes (config: membranes_per_job)"
 

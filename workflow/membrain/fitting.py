@@ -202,6 +202,7 @@ def fit(
         runs.append(progress)
     thresholds = (options.threshold_voxel,) * joined.labels.shape[1]
     if not options.threshold_voxel:
+        predicted[joined.is_replica] = np.nan  # thresholds are those of real membranes
         n_threads = torch.get_num_threads()
         thresholds = find_thresholds(joined, predicted, options.near_voxel)
         torch.set_num_threads(n_threads)  # numba shares OpenMP and sets its own number there

@@ -91,6 +91,14 @@ RATES = {
         bytes_per_point=30,
     ),
     "label_points": Rate(0.8, 0.02, 0.02, bytes_per_point=46),
+    "replicate_membranes": Rate(
+        6.0,
+        per_membrane=10.0,
+        per_kilopoint=0.3,
+        threaded_share=0.5,
+        start_mb=1000,
+        bytes_per_point=60,
+    ),
     "train_model": Rate(
         6.0,
         per_megavoxel=0.45,

@@ -76,6 +76,12 @@ class Joined:
         has_others = bool((self.others < float(self.meta["cap"])).any())
         return ["angle"] * bool(self.angles.any()) + ["others"] * has_others
 
+    @property
+    def is_replica(self) -> np.ndarray:
+        """Points of simulated membranes, (n,) bool: they train, and never validate."""
+        flags = ["replicas" in source.table.meta for source in self.sources]
+        return np.repeat(flags, [len(rows) for rows in self.rows])
+
 
 def _shared(table: PointTable) -> dict:
     """Return what all batches must agree on."""
@@ -171,7 +177,7 @@ def split(
     ----------
     joined : Joined
     validation : sequence of ``TOMOGRAM/MEMBRANE``
-        These validate as a whole and no other is cut.
+        These validate as a whole and no other is cut. Their replicas take no part.
     fraction : float
         Without such membranes, parts of this size of each one validate in turn (`hold_out`).
     box_shape : (3,) int, of the model: boxes that train and boxes that validate share no voxel
@@ -184,20 +190,32 @@ def split(
     if not validation:
         gap = box_diagonal(tuple(box_shape))
         turns = range(max(1, n_parts(fraction)))
-        return [hold_out(joined.points, joined.membrane, fraction, gap, turn) for turn in turns]
+        return [_hold_out(joined, fraction, gap, turn) for turn in turns]
+    copies = set(joined.membrane[joined.is_replica].tolist())
+    names = [name for i, name in enumerate(joined.names) if i not in copies]
     for name in validation:
-        if name not in joined.names:
-            raise InputError(
-                f"--validation: no membrane '{name}'", remedy=suggest(name, joined.names)
-            )
+        if name not in names:
+            raise InputError(f"--validation: no membrane '{name}'", remedy=suggest(name, names))
     numbers = [joined.names.index(name) for name in validation]
     is_validation = np.isin(joined.membrane, numbers)
-    if is_validation.all():
+    seen = [i for i in copies if joined.names[i].rpartition("~")[0] in validation]
+    is_training = ~is_validation & ~np.isin(joined.membrane, seen)
+    if not is_training.any():
         raise InputError(
             "training: every labelled membrane is for validation",
             remedy="set split 'train' for at least one membrane",
         )
-    return [(~is_validation, is_validation)]
+    return [(is_training, is_validation)]
+
+
+def _hold_out(joined: Joined, fraction: float, gap: float, turn: int) -> tuple:
+    """Return which points train and which validate; replicas are not cut and train as a whole."""
+    real = np.flatnonzero(~joined.is_replica)
+    parts = joined.is_replica.copy(), np.zeros(len(joined.labels), dtype=bool)
+    found = hold_out(joined.points[real], joined.membrane[real], fraction, gap, turn)
+    for part, values in zip(parts, found, strict=True):
+        part[real] = values
+    return parts
 
 
 def check_particles(joined: Joined, is_training: np.ndarray) -> None:

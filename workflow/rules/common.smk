@@ -112,6 +112,28 @@ SHAPE_OPTIONS = ("distance", "map", "map_threshold", "map_axis")
 SHAPE_OPTIONS += ("radii_angstrom", "covariance_angstrom2")
 
 
+def n_replicas():
+    """Return the number of simulated membranes for each one that is trained on."""
+    return settings("replicate_membranes")["replicas"]
+
+
+def batches_to_replicate():
+    """Return tomogram and batch of the training batches that have replicas."""
+    return [b for b in BATCHES if is_training(b[1])] if TRAINING and n_replicas() else []
+
+
+def training_files(pattern, of_replicas):
+    """Return files of the training batches, real ones first, then those of their replicas."""
+    files = per_batch(pattern, keep=is_training)
+    return files + (per_batch(of_replicas, keep=is_training) if n_replicas() else [])
+
+
+def tomogram_masks(wildcards):
+    """Return every mask of a tomogram: what lies on none of them is background."""
+    masks = [str(row.mask) for row in MEMBRANES if row.tomogram == wildcards.tomogram]
+    return list(dict.fromkeys(masks))
+
+
 def averaged_particles():
     """Return the list of particles that are averaged: the run's own, unless another is named."""
     return settings("average_subvolumes")["particles"] or RESULTS / "particles.csv"
@@ -222,7 +244,8 @@ def status_tables():
     tables = [f"{step}/{{tomogram}}/{{batch}}.status.tsv" for step in steps]
     files = [file for table in tables for file in per_batch(table)]
     if TRAINING:
-        files += per_batch("label_points/{tomogram}/{batch}.status.tsv", keep=is_training)
+        status = "{tomogram}/{batch}.status.tsv"
+        files += training_files(f"label_points/{status}", f"replicate_membranes/{status}")
     return files
 
 

@@ -8,6 +8,7 @@ STEP_JOBS = {
     **{step: len(BATCHES) for step in STATUS_STEPS},
     "inspect_tomogram": len(USED_TOMOGRAMS),
     "label_points": len([b for b in BATCHES if is_training(b[1])]) if TRAINING else 0,
+    "replicate_membranes": len(batches_to_replicate()),
     "train_model": len(MEMBERS) if TRAINING else 0,
     "join_models": int(len(MEMBERS) > 1),
     "gather_annotations": int(refines() == "average"),

@@ -38,8 +38,13 @@ rule label_points:
 rule train_model:
     """Fit the network to the labelled boxes."""
     input:
-        labels=per_batch("label_points/{tomogram}/{batch}.npz", keep=is_training),
-        subvolumes=per_batch("extract_subvolumes/{tomogram}/{batch}.npy", keep=is_training),
+        labels=training_files(
+            "label_points/{tomogram}/{batch}.npz", "replicate_membranes/{tomogram}/{batch}.npz"
+        ),
+        subvolumes=training_files(
+            "extract_subvolumes/{tomogram}/{batch}.npy",
+            "replicate_membranes/{tomogram}/{batch}.npy",
+        ),
         start=start_files(),
     output:
         model=RESULTS / "train_model/model.safetensors",

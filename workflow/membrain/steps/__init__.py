@@ -7,6 +7,7 @@ VERBS = {
     "sample_points": "points and normals on the sides of membranes",
     "extract_subvolumes": "small boxes aligned to the normals",
     "label_points": "distance of each point to the nearest annotated particle",
+    "replicate_membranes": "more training data: simulated membranes like the annotated ones",
     "train_model": "fit the network to labelled subvolumes",
     "join_models": "one model of several networks, whose predictions are averaged",
     "import_weights": "turn a published checkpoint into weights of this program",

@@ -95,7 +95,8 @@ def _check_numbers(args: argparse.Namespace) -> None:
     )
 
 
-def _check_info(args: argparse.Namespace, table, info: dict) -> None:
+def check_info(args: argparse.Namespace, table, info: dict) -> None:
+    """Check that an info is of the tomogram of a table of points."""
     from ..errors import InputError
 
     if info["tomogram"] != table.tomogram:
@@ -104,10 +105,11 @@ def _check_info(args: argparse.Namespace, table, info: dict) -> None:
             found=info["tomogram"],
             expected=table.tomogram,
         )
-    _check_shape(args.info, info["shape"], args, table)
+    check_shape(args.info, info["shape"], args, table)
 
 
-def _check_shape(name: str, shape: tuple, args: argparse.Namespace, table) -> None:
+def check_shape(name: str, shape: tuple, args: argparse.Namespace, table) -> None:
+    """Check that a file is of the shape of the tomogram of a table of points."""
     from ..errors import InputError
 
     if tuple(shape) != tuple(table.shape):
@@ -118,11 +120,11 @@ def _check_shape(name: str, shape: tuple, args: argparse.Namespace, table) -> No
         )
 
 
-def _up(args: argparse.Namespace, normals):
+def upright(is_unaligned: bool, normals):
     """Return what boxes stand along, (n, 3) zyx: the normals, or the tomogram's z axis."""
     import numpy as np
 
-    return np.tile(np.float32([1, 0, 0]), (len(normals), 1)) if args.unaligned else normals
+    return np.tile(np.float32([1, 0, 0]), (len(normals), 1)) if is_unaligned else normals
 
 
 def _rows_to_cut(args: argparse.Namespace, table, grid, status) -> dict:
@@ -143,7 +145,7 @@ def _rows_to_cut(args: argparse.Namespace, table, grid, status) -> dict:
                     f"membrane '{name}': points that are not numbers, or normals of length 0",
                     remedy="run sample_points again",
                 )
-            axes = _up(args, normals)
+            axes = upright(args.unaligned, normals)
             is_inside = boxes_inside(*box_axes(points, axes, grid), grid, table.shape)
             n_out, message = int((~is_inside).sum()), ""
             if n_out:
@@ -190,7 +192,11 @@ def _cut(args: argparse.Namespace, table, info: dict, volume, status) -> tuple:
         writer = SubvolumeWriter(temporary, grid.shape)
         for name, (rows, message) in chosen.items():
             with status.isolate(name):
-                place = (table.shape, table.points[rows], _up(args, table.normals[rows]))
+                place = (
+                    table.shape,
+                    table.points[rows],
+                    upright(args.unaligned, table.normals[rows]),
+                )
                 blocks = iter_boxes(read, *place, grid, info["grey"], sigma, contrast["inverted"])
                 writer.append(len(rows), blocks)
                 done.append(rows)
@@ -216,7 +222,7 @@ def _cut_all(args: argparse.Namespace, table, info: dict) -> tuple:
     status = Status(table.tomogram, "extract_subvolumes")
     try:
         with readable(args.path, args.output_subvolumes) as volume:
-            _check_shape(args.path, volume.shape, args, table)
+            check_shape(args.path, volume.shape, args, table)
             return status, *_cut(args, table, info, volume, status)
     except InputError as error:
         if not args.record_failure:
@@ -252,7 +258,7 @@ def run(args: argparse.Namespace) -> None:
         status, rows, described = _cut_nothing(args, table, no_result)
     else:
         info = read_info(args.info, needs=("mean", "std", "grey"))
-        _check_info(args, table, info)
+        check_info(args, table, info)
         status, rows, described = _cut_all(args, table, info)
     names = (
         "pixel_size_angstrom box_shape box_centre lowpass_angstrom contrast model_contrast border"

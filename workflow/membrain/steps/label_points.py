@@ -56,13 +56,10 @@ def _label(args: argparse.Namespace, table, how, info: dict, status) -> dict:
 
     Labels are NaN where a membrane failed.
     """
-    from dataclasses import replace
-
     import numpy as np
 
     from ..agreement import Place
-    from ..class_groups import other_classes
-    from ..labels import label_with_remarks
+    from ..label_columns import empty_columns, label_columns
     from ..sheets import select_membranes
     from ..training_annotations import read_by_name
 
@@ -72,12 +69,7 @@ def _label(args: argparse.Namespace, table, how, info: dict, status) -> dict:
     numbers = (step, table.pixel_size, table.shape)
     everything = Place(table.points.astype(np.float64), table.normals, table.side, *numbers)
     annotations_by_name = read_by_name(args.sheet, rows, info, everything)
-    labels = np.full((len(table), len(how.classes)), np.nan, dtype=np.float32)
-    clear, optional = labels.copy(), {name.lower() for name in args.ambiguous_classes}
-    groups = [[n for n in group if n.lower() not in optional] for group in how.classes]
-    how_clear = replace(how, classes=groups)
-    angles = np.zeros((*labels.shape, 2), dtype=np.float32)
-    others = np.full((len(table), 1), how.cap, dtype=np.float32)
+    out = empty_columns(len(table), len(how.classes), how.cap)
     for name in table.membranes if has_failed else ():
         status.record(name, 0)
     for index, name in enumerate(() if has_failed else table.membranes):
@@ -85,34 +77,28 @@ def _label(args: argparse.Namespace, table, how, info: dict, status) -> dict:
             mine = np.flatnonzero(table.membrane == index)
             place = everything.select(mine, f"{args.tomogram}/{name}")
             annotations = annotations_by_name(name, place if len(mine) else None)
-            found = label_with_remarks(place, annotations, how)
-            labels[mine], angles[mine] = found.distances, found.angles
-            clear[mine] = label_with_remarks(place, annotations, how_clear).distances
-            rest = other_classes(annotations.classes, how.classes, optional)
-            if rest:
-                how_rest = replace(how, classes=[rest])
-                others[mine] = label_with_remarks(place, annotations, how_rest).distances
-            near = (labels[mine] < args.cap_voxel).any(axis=1).mean() if len(mine) else 0.0
+            columns, remarks = label_columns(place, annotations, how, args.ambiguous_classes)
+            for column, values in columns.items():
+                out[column][mine] = values
+            near = (columns["labels"] < args.cap_voxel).any(axis=1).mean() if len(mine) else 0.0
             log.info(
                 "%s: %d annotations, %d points, %.0f %% of them nearer than the cap",
                 *(place.where, len(annotations), len(mine), 100 * near),
             )
-            for remark in found.remarks:
+            for remark in remarks:
                 log.warning("%s: %s", place.where, remark)
-            message = "; ".join(found.remarks) if len(annotations) else "no annotated particle"
+            message = "; ".join(remarks) if len(annotations) else "no annotated particle"
             status.record(name, len(mine), message)
-    return {"labels": labels, "clear_labels": clear, "angles": angles, "others": others}
+    return out
 
 
 def run(args: argparse.Namespace) -> None:
     """Read points and annotations, measure, write."""
     from dataclasses import replace
 
-    from ..angle_labels import folds_of_outputs
-    from ..class_options import by_class
     from ..errors import InputError
-    from ..files import provenance
     from ..infos import read_info
+    from ..label_columns import describe_labels
     from ..tables import PointTable, Status
 
     check_numbers(args)
@@ -125,22 +111,8 @@ def run(args: argparse.Namespace) -> None:
         )
     status = Status(table.tomogram, "label_points")
     how = labelling_of(args)
-    folds = folds_of_outputs(how.classes, how.folds)
+    described = describe_labels(args, how, "label_points")
     columns = _label(args, table, how, info, status)
-    names = "pixel_size_angstrom distance map_threshold map_axis radii_angstrom cap_voxel target"
-    names += " covariance_angstrom2 membership_voxel far_share symmetry"
-    made = {name: getattr(args, name) for name in names.split()}
-    files = by_class("--map", args.map)
-    made["map"] = {name: path.replace("\\", "/").rpartition("/")[2] for name, path in files.items()}
-    meta = {
-        **table.meta,
-        "classes": how.classes,
-        "folds": folds,
-        "cap": args.cap_voxel,
-        "target": args.target,
-        "provenance": provenance("label_points", {**made, "classes": how.classes}),
-    }
-    if args.target == "membership":
-        meta["membership_voxel"] = args.membership_voxel
+    meta = {**table.meta, **described}
     replace(table.with_extra(**columns), meta=meta).write(args.output)
     status.write(args.status)
