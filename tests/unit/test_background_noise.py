@@ -136,9 +136,9 @@ def test_long_volumes_repeat_the_noise():
 
 
 def test_smaller_patches_are_taken_where_room_is_scarce():
-    """Slabs of mask leave gaps of 36 voxels: room for patches of 24 with their margins."""
+    """Slabs of mask leave gaps of 40 voxels: room for patches of 24 with their margins."""
     volume, cells = coloured(SHAPE), MaskCells(SHAPE)
-    cells.is_taken[0::10] = True
+    cells.is_taken[0::11] = True
     rng = np.random.default_rng(0)
     found = measure_background(reader(volume), SHAPE, cells, POINTS, 1.0, rng)
     assert found.power.shape == (24, 24, 24)
