@@ -297,6 +297,17 @@ def test_mistakes_end_with_one_line_and_code_2(data, capsys, flags, message):
     assert not (data / "r.npz").exists()
 
 
+def test_tomogram_that_failed_has_no_replicas_and_training_goes_on(data):
+    table = PointTable.read(data / "b.npz").select(np.empty(0, dtype=int))
+    table.meta["failure"] = "its tomogram failed"
+    table.write(data / "b.npz")
+    assert call(data, "--classes", '[["dimer"],["round"]]', path="tomograms/lost.mrc") == 0
+    boxes, made = load(data)
+    assert boxes.shape == (0, 12, 14, 14)
+    assert made.membranes == ()
+    assert {status for status, _ in outcome(data).values()} == {"empty"}
+
+
 def test_points_that_were_not_cut_are_refused(data, capsys):
     table = PointTable.read(data / "b.npz")
     del table.meta["subvolumes"]

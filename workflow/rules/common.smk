@@ -130,7 +130,7 @@ def training_files(pattern, of_replicas):
 
 def tomogram_masks(wildcards):
     """Return every mask of a tomogram: what lies on none of them is background."""
-    masks = [str(row.mask) for row in MEMBRANES if row.tomogram == wildcards.tomogram]
+    masks = [near(row.mask) for row in MEMBRANES if row.tomogram == wildcards.tomogram]
     return list(dict.fromkeys(masks))
 
 

@@ -38,5 +38,6 @@ rule replicate_membranes:
         "step replicate_membranes --points {input.points:q} --sheet {params.sheet:q}"
         " --tomogram {wildcards.tomogram} --info {input.info:q} --path {input.volume:q}"
         " --pixel-size-angstrom {params.pixel_size} --seed {params.seed} --classes {params.classes:q}"
-        " --ambiguous-classes {params.ambiguous:q} {params.labels} {params.flags} --threads {threads} --output-subvolumes {output.subvolumes:q}"
+        " --ambiguous-classes {params.ambiguous:q} {params.labels} {params.flags}"
+        " --threads {threads} --output-subvolumes {output.subvolumes:q}"
         " --output {output.labels:q} --status {output.status:q} > {log:q} 2>&1"

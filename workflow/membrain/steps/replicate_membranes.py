@@ -207,29 +207,41 @@ def _table(args: argparse.Namespace, how, table, parts: list):
     )
 
 
-def run(args: argparse.Namespace) -> None:
-    """Read points, annotations and the tomogram, simulate, write."""
+def _write(args: argparse.Namespace, how, table, info: dict, status) -> list:
+    """Write the boxes; return the replicas' parts of the table, none where the tomogram failed."""
+    from contextlib import nullcontext
+
     from ..files import atomic_path
-    from ..infos import read_info
     from ..subvolumes import SubvolumeWriter
-    from ..tables import PointTable, Status
     from ..unpacking import readable
     from .extract_subvolumes import check_info, check_shape
 
-    table, info = (
-        PointTable.read(args.points),
-        read_info(args.info, ("pixel_size_angstrom", "grey")),
-    )
-    _check(args, table, info)
-    how = labelling_of(args)
-    status = Status(args.tomogram, "replicate_membranes")
-    with readable(args.path, args.output_subvolumes) as volume:
-        check_info(args, table, info)
-        check_shape(args.path, volume.shape, args, table)
-        with atomic_path(args.output_subvolumes) as temporary:
-            writer = SubvolumeWriter(temporary, table.meta["subvolumes"]["box_shape"])
+    has_failed, parts = "failure" in table.meta, []
+    source = nullcontext() if has_failed else readable(args.path, args.output_subvolumes)
+    with source as volume, atomic_path(args.output_subvolumes) as temporary:
+        writer = SubvolumeWriter(temporary, table.meta["subvolumes"]["box_shape"])
+        for name in table.membranes if has_failed else ():
+            status.record(name, 0)
+        if not has_failed:
+            check_info(args, table, info)
+            check_shape(args.path, volume.shape, args, table)
             parts = _replicate(args, how, table, info, volume, status, writer)
-            writer.close()
+        writer.close()
+    log.info("%s: %d replicas, %d boxes", args.tomogram, len(parts), writer.n_rows)
+    return parts
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read points, annotations and the tomogram, simulate, write."""
+    from ..infos import read_info
+    from ..tables import PointTable, Status
+
+    table = PointTable.read(args.points)
+    needs = ("pixel_size_angstrom", "grey")
+    has_failed = "failure" in table.meta
+    info = {"tomogram": table.tomogram} if has_failed else read_info(args.info, needs)
+    _check(args, table, info)
+    how, status = labelling_of(args), Status(args.tomogram, "replicate_membranes")
+    parts = _write(args, how, table, info, status)
     _table(args, how, table, parts).write(args.output)
     status.write(args.status)
-    log.info("%s: %d replicas, %d boxes", args.tomogram, len(parts), writer.n_rows)
