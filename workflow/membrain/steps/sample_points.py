@@ -199,7 +199,7 @@ def _write(args: argparse.Namespace, rows: list, info: dict, parts: list[tuple])
     from ..files import provenance
     from ..tables import PointTable
 
-    names = ("pixel_size_angstrom", "band_voxel", *NOT_NEGATIVE[1:4])
+    names = "pixel_size_angstrom band_voxel thinning_voxel edge_margin_voxel rim_cosine".split()
     names += ("voting_radius_voxel", "voting_decay_voxel", "voting_cosine", "seed")
     columns = [np.concatenate(c) for c in zip(*parts, strict=True)] if parts else None
     empty = (np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0, dtype=int), np.zeros(0, dtype=int))
