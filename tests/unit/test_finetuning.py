@@ -7,7 +7,15 @@ import torch
 
 from membrain.cards import Card
 from membrain.errors import InputError
-from membrain.finetuning import Start, begin_with, blocks_of, check_start, freeze, read_start
+from membrain.finetuning import (
+    Start,
+    begin_with,
+    blocks_of,
+    check_start,
+    freeze,
+    read_start,
+    tell_seen,
+)
 from membrain.network import build_network
 from membrain.recipes import Recipe
 from membrain.training import Samples, train_network
@@ -129,3 +137,12 @@ def test_all_mismatches_are_told_together():
     start = start_of(recipe_of("wide"))
     with pytest.raises(InputError, match="given.safetensors: 2 mismatches with the training"):
         check_start(start, recipe_of("wide"), 20, "bright")
+
+
+@pytest.mark.parametrize(
+    ("seen", "is_told"), [(["t/a", "t/b"], True), (["t/a"], False), (None, False)]
+)
+def test_weights_that_know_a_training_membrane_are_told(caplog, seen, is_told):
+    start = start_of(Recipe(), training={"membranes": seen} if seen else {})
+    tell_seen(start, ["t/b", "t/c"])
+    assert ("learned from t/b before" in caplog.text) == is_told

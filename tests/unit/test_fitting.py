@@ -60,6 +60,24 @@ def test_every_part_is_held_out_once_and_then_all_is_learned(runs, monkeypatch):
     assert found.validation_loss == 1.5
 
 
+@pytest.mark.parametrize(
+    ("options", "last"), [({}, None), ({"patience": 3}, 5), ({"keep": "best"}, 5)]
+)
+def test_final_run_stops_where_its_trials_did_best(monkeypatch, options, last):
+    best, given = [4, 6, 20], []
+
+    def run(joined, parts, recipe, options, checkpoint, name, last_epoch=None):
+        given.append(last_epoch)
+        rows = [{"validation_loss": 1.0}] * 20
+        n = int((parts[1] if parts[1].any() else parts[0]).sum())
+        return Progress(20, best[len(given) - 1], {}, rows), np.zeros((n, 1), np.float32)
+
+    monkeypatch.setattr(fitting, "_run", run)
+    monkeypatch.setattr(fitting, "find_thresholds", lambda *_: (4.5,))
+    fit(data(), turns(), Recipe(**options), FitOptions(CPU), is_cut_off=True)
+    assert given == [None, None, last]
+
+
 def test_replicas_do_not_choose_the_threshold(runs, monkeypatch):
     """Even where nothing validates and the training points themselves choose it."""
     given = []

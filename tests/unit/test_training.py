@@ -194,6 +194,15 @@ def test_patience_ends_a_run_that_does_not_improve(caplog):
     assert "no better validation loss in 3 epochs: stopped" in caplog.text
 
 
+def test_a_run_may_stop_in_the_middle_of_its_course():
+    _, whole = run()
+    _, part = run(last_epoch=2)
+    assert part.epoch == part.best_epoch == 2
+    assert [row["learning_rate"] for row in part.history] == [
+        row["learning_rate"] for row in whole.history[:2]
+    ]
+
+
 def test_one_line_is_logged_for_each_epoch(caplog):
     with caplog.at_level(logging.INFO):
         run(validation=samples(8, seed=1))

@@ -67,6 +67,23 @@ def check_start(start: Start, recipe: Recipe, pixel_size: float, contrast: str) 
     problems.raise_if_any(f"{start.where}: {len(problems.errors)} mismatches with the training")
 
 
+def tell_seen(start: Start, names: Sequence[str]) -> None:
+    """Warn where given weights have learned from membranes that are to train them further.
+
+    Parameters
+    ----------
+    start : Start
+    names : sequence of ``TOMOGRAM/MEMBRANE``
+    """
+    seen = sorted(set(names) & set(start.card.training.get("membranes", ())))
+    if seen:
+        log.warning(
+            "%s: has learned from %s before: what is held out of them is known to it, thresholds "
+            "come out too low and F1 too good",
+            *(start.where, ", ".join(seen)),
+        )
+
+
 def begin_with(
     network: nn.Module, start: Start, recipe: Recipe, classes: Sequence[Sequence[str]]
 ) -> None:

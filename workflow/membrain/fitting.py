@@ -8,7 +8,8 @@
 
 The trials say how well such a network does on what it has not seen, and below which predicted
 distance points make particles. A last run with the same recipe then learns from every annotated
-particle: with one membrane there are none to spare. Where whole membranes validate, or nothing
+particle: with one membrane there are none to spare. Where trials choose their epoch (patience, or
+the best one kept), it stops after the mean of theirs. Where whole membranes validate, or nothing
 does, the first run is the final one.
 """
 
@@ -153,6 +154,7 @@ def _run(
     options: FitOptions,
     checkpoint: Path | None,
     name: str,
+    last_epoch: int | None = None,
 ) -> tuple[Progress, np.ndarray]:
     """Train once; return progress and the predictions of what validated, else of what trained."""
     training = to_samples(joined, parts[0], options.device)
@@ -164,7 +166,7 @@ def _run(
     network = _first_network(joined, parts[0], recipe, options.start).to(options.device)
     how = (recipe, checkpoint, options.is_quiet)
     note = partial(options.events.add, name) if options.events else lambda row: None
-    progress = train_network(network, training, validation, *how, note)
+    progress = train_network(network, training, validation, *how, note, last_epoch)
     network.load_state_dict(progress.best)
     judged = validation or training
     found = predict(network, judged.boxes, judged.n_outputs, recipe)
@@ -212,8 +214,18 @@ def fit(
         return Fit(runs[-1], trials, turns[-1][0], is_validation, thresholds, predicted)
     everything = np.ones_like(is_validation)
     log.info("the final run learns from all points, the thresholds are those of the parts held out")
-    final, _ = _run(joined, (everything, ~everything), recipe, options, paths[-1], FINAL)
+    parts, last = (everything, ~everything), _last_epoch(runs, recipe)
+    final, _ = _run(joined, parts, recipe, options, paths[-1], FINAL, last)
     return Fit(final, tuple(runs), everything, is_validation, thresholds, predicted)
+
+
+def _last_epoch(trials: Sequence[Progress], recipe: Recipe) -> int | None:
+    """Return where the final run stops: where its trials did best, if they were to find out."""
+    if recipe.keep == "last" and not recipe.patience:
+        return None
+    last = round(float(np.mean([trial.best_epoch for trial in trials])))
+    log.info("the final run stops after epoch %d, the mean of those that its trials kept", last)
+    return last
 
 
 def describe_training(joined: Joined, found: Fit, recipe: Recipe) -> dict:

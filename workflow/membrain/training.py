@@ -68,6 +68,7 @@ def train_network(
     checkpoint: str | Path | None = None,
     is_quiet: bool = True,
     note: Callable[[dict], None] = lambda row: None,
+    last_epoch: int | None = None,
 ) -> Progress:
     """Train a network and return how it went, with the weights of the epoch that is kept.
 
@@ -83,6 +84,8 @@ def train_network(
         and ends with the same weights as one that was never stopped.
     is_quiet : bool, whether to show no progress bar
     note : function that takes the row of each epoch, see `checkpoints.Progress.history`
+    last_epoch : int, optional
+        Stop after this one, in the middle of the recipe's course of the learning rate.
 
     Raises
     ------
@@ -97,7 +100,7 @@ def train_network(
         parts = [p for s in (training, validation) if s for p in s.tensors]
         identity = fingerprint(asdict(recipe), [*network.state_dict().values(), *parts])
         progress = resume(checkpoint, identity, network, optimiser)
-    for epoch in range(progress.epoch + 1, recipe.epochs + 1):
+    for epoch in range(progress.epoch + 1, (last_epoch or recipe.epochs) + 1):
         if recipe.patience and progress.epoch - progress.best_epoch >= recipe.patience:
             log.info("no better validation loss in %d epochs: stopped", recipe.patience)
             break

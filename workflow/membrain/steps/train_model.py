@@ -190,7 +190,7 @@ def run(args: argparse.Namespace) -> None:
     import numpy as np
 
     from ..boxes_file import open_boxes
-    from ..finetuning import check_start, read_start
+    from ..finetuning import check_start, read_start, tell_seen
     from ..fitting import fit
     from ..recipe_flags import recipe_of
     from ..tables import PointTable
@@ -210,6 +210,7 @@ def run(args: argparse.Namespace) -> None:
     if start:
         described = joined.described
         check_start(start, recipe, described["pixel_size_angstrom"], described["contrast"]["model"])
+        tell_seen(start, joined.names)
     options = _options(args, start)
     found = fit(joined, turns, recipe, options, is_cut_off=not args.validation)
     progress = found.progress
