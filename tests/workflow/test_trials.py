@@ -111,8 +111,9 @@ def test_ordinary_run_plans_no_trial(tmp_path):
 
 
 def test_ablation_trains_each_cell_on_boxes_of_its_own(tmp_path):
+    (tmp_path / "raw.mrc").write_bytes((DATA / "volume.mrc").read_bytes())
     (tmp_path / "raw.tsv").write_text(
-        (DATA / "tomograms.tsv").read_text().replace("volume.mrc", str(DATA / "volume.mrc"))
+        (DATA / "tomograms.tsv").read_text().replace("volume.mrc", "raw.mrc")
     )
     rows = yaml.safe_load((ROOT / "config/config.yaml").read_text())["ablation"]["rows"]
     rows["raw"] = {"tomograms": "raw.tsv"}
@@ -124,7 +125,11 @@ def test_ablation_trains_each_cell_on_boxes_of_its_own(tmp_path):
     # aligned boxes are the run's own; others and those of the other tomogram in both sizes
     assert (found["extract_subvolumes"], found["extract_trial"]) == (2, 4)
     assert found["summarise_ablation"] == 1
-    unaligned = [line for line in commands(done, "extract_subvolumes") if "--unaligned" in line]
+    cut = commands(done, "extract_subvolumes")
+    assert sum("--path raw.mrc " in line for line in cut) == 2  # boxes to train on and to score
+    inspected = commands(done, "inspect_tomogram")
+    assert sorted("--path raw.mrc " in line for line in inspected) == [False, True]
+    unaligned = [line for line in cut if "--unaligned" in line]
     assert [line.count("--box-shape 18 18 18 ") for line in unaligned] in ([0, 1], [1, 0])
     trained = commands(done, "train_model")
     assert sum("--rotation space " in line for line in trained) == 1

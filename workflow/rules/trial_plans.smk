@@ -153,6 +153,11 @@ def trial_tomogram(stage, wildcards):
     return SHEETS[trial_of(stage, wildcards).options["tomograms"]][wildcards.tomogram]
 
 
+def trial_volume(stage):
+    """Return a function of wildcards: the volume of a trial's tomogram."""
+    return lambda wildcards: near(trial_tomogram(stage, wildcards).path)
+
+
 def trial_box_of(wildcards):
     """Return the boxes that a variant of the extraction cuts."""
     box, wide, _ = trial_box(trial_of("boxes", wildcards).options)

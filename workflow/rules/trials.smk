@@ -5,7 +5,7 @@
 
 use rule inspect_tomogram as inspect_trial with:
     input:
-        volume=lambda w: near(SHEETS[trial_of("info", w).options["tomograms"]][w.tomogram].path),
+        volume=trial_volume("info"),
     output:
         info=RESULTS / "trials/inspect_tomogram/{variant}/{tomogram}.json",
     log:
@@ -13,6 +13,8 @@ use rule inspect_tomogram as inspect_trial with:
     benchmark:
         RESULTS / "benchmarks/trials/inspect_tomogram/{variant}/{tomogram}.tsv"
     params:
+        volume=trial_volume("info"),
+        seen=None,
         pixel_size=lambda w: flags({"pixel_size_angstrom": trial_tomogram("info", w).pixel_size}),
         flags=trial_flags("info", "inspect_tomogram"),
 
@@ -38,7 +40,7 @@ use rule extract_subvolumes as extract_trial with:
     input:
         info=trial_input("boxes", "info", ".json"),
         points=trial_input("boxes", "points", ".npz"),
-        volume=lambda w: near(trial_tomogram("boxes", w).path),
+        volume=trial_volume("boxes"),
     output:
         subvolumes=temp(RESULTS / "trials/extract_subvolumes/{variant}/{tomogram}/{batch}.npy"),
         points=RESULTS / "trials/extract_subvolumes/{variant}/{tomogram}/{batch}.npz",
@@ -48,6 +50,7 @@ use rule extract_subvolumes as extract_trial with:
     benchmark:
         RESULTS / "benchmarks/trials/extract_subvolumes/{variant}/{tomogram}/{batch}.tsv"
     params:
+        volume=trial_volume("boxes"),
         pixel_size=lambda w: trial_box(trial_of("boxes", w).options)[2],
         box=lambda w: flags(trial_box_of(w), ("box_shape", "box_centre")),
         contrast=lambda w: trial_box_of(w)["contrast"],
