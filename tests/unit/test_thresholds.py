@@ -6,7 +6,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from membrain.thresholds import Judged, best_threshold, f1_curve, find_thresholds
+from membrain.thresholds import (
+    Judged,
+    best_threshold,
+    f1_curve,
+    find_thresholds,
+    highest_threshold,
+)
 
 CENTRES = np.array([[0, 20, 20], [0, 20, 60], [0, 60, 20]])
 FALSE = np.array([0, 60, 60])
@@ -100,6 +106,26 @@ def test_one_lucky_threshold_does_not_win_over_a_plateau():
     f1 = np.where(thresholds >= 4, 0.8, 0.3)
     f1[thresholds == 2.5] = 0.9
     assert best_threshold(thresholds, f1) > 4.2
+
+
+def test_nothing_above_the_middle_of_near_and_away_is_chosen():
+    points, labels = plane()
+    judged = Judged(points, np.zeros(len(points), int), labels, labels, labels)
+    assert highest_threshold(judged, 3.5) == (3.5 + 7) / 2
+    thresholds = np.arange(1.5, 6.8, 0.25)
+    rising = thresholds / 10  # as where hardly anything is told of what was held out
+    assert best_threshold(thresholds, rising) == pytest.approx(6.75)
+    assert best_threshold(thresholds, rising, 5.25) == pytest.approx(5.25)
+    peak = 0.9 - 0.3 * np.abs(thresholds - 4)  # below it nothing changes
+    assert best_threshold(thresholds, peak, 5.25) == pytest.approx(4.0)
+    assert best_threshold(thresholds, rising, 1.0) == 1.5  # below all that were tried
+
+
+def test_weak_predictions_do_not_draw_the_threshold_up_to_bare_membrane(caplog):
+    points, labels = plane()
+    weak = (6.2 + 0.4 * labels / 7).astype(np.float32)[:, None]
+    assert curve(points, weak[:, 0], labels)[1].argmax() > 15  # particles show above 5.25 alone
+    assert find_thresholds(joined(points, labels), weak, 3.5) == (5.25,)
 
 
 def test_each_output_has_its_own_and_points_without_prediction_take_no_part(caplog):

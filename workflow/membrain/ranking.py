@@ -9,7 +9,14 @@ import numpy as np
 
 from .bootstrap import bootstrap_interval
 from .held_out import HeldOut
-from .thresholds import Judged, best_threshold, candidates, count_hits, f1_of_counts
+from .thresholds import (
+    Judged,
+    best_threshold,
+    candidates,
+    count_hits,
+    f1_of_counts,
+    highest_threshold,
+)
 from .trials import CLUSTERING
 
 
@@ -65,7 +72,9 @@ def judge(
         counts = count_hits(judged, near, tried, **how)  # (n_groups, m, 3)
         f1 = f1_of_counts(counts.sum(axis=0))
         is_known = len(f1) > 0 and not np.isnan(f1).any()
-        threshold = best_threshold(tried, f1) if is_known and given is None else given or near
+        is_free = is_known and given is None
+        highest = highest_threshold(judged, near)
+        threshold = best_threshold(tried, f1, highest) if is_free else given or near
         if given is None:  # between two of those tried, or beyond them
             counts = count_hits(judged, near, np.array([threshold]), **how)
         thresholds.append(round(float(threshold), 3))

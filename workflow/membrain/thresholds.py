@@ -117,20 +117,40 @@ def f1_curve(judged: Judged, near: float) -> tuple[np.ndarray, np.ndarray]:
     return thresholds, f1_of_counts(count_hits(judged, near, thresholds).sum(axis=0))
 
 
-def best_threshold(thresholds: np.ndarray, f1: np.ndarray) -> float:
+def highest_threshold(judged: Judged, near: float) -> float:
+    """Return the threshold above which a point is more likely away from every particle than near.
+
+    Notes
+    -----
+    A prediction is the mean of what a point may be. One that is near (label `near` or less) with
+    probability 1/2, and else as far as labels go, is predicted to lie in the middle of the two.
+    Networks that learned from few particles tell hardly anything of what was held out; F1 alone
+    would then draw thresholds up to where bare membrane is kept.
+    """
+    return (near + max(near, float(judged.labels.max(initial=0)))) / 2
+
+
+def best_threshold(thresholds: np.ndarray, f1: np.ndarray, highest: float = np.inf) -> float:
     """Return the highest threshold that does as well as the best.
 
     Parameters
     ----------
     thresholds : (m,) float, rising in even steps
     f1 : (m,) float
+    highest : float
+        What lies above it is not chosen, see `highest_threshold`.
 
     Notes
     -----
     The best is that of the highest smoothed F1, the middle one of equals. As well does what has
-    at most 0.02 less, and lies no farther than 0.75 working voxels above it.
+    at most 0.02 less, and lies no farther than 0.75 working voxels above it. Where no threshold
+    finds anything the highest is taken.
     """
     smooth = np.convolve(np.pad(f1, 2, mode="edge"), SMOOTHING, mode="valid")
+    is_allowed = thresholds <= max(highest, thresholds[0]) + 1e-9
+    thresholds, smooth = thresholds[is_allowed], smooth[is_allowed]
+    if not smooth.any():
+        return float(thresholds[-1])
     best = float(np.median(thresholds[smooth >= smooth.max() - 1e-9]))
     does_as_well = smooth >= smooth.max() - AS_WELL_F1 - 1e-9
     is_near = (thresholds >= best) & (thresholds <= best + MOST_ABOVE_VOXEL + 1e-9)
@@ -153,11 +173,12 @@ def find_thresholds(joined: Joined, predicted: np.ndarray, near: float) -> tuple
     out = []
     for output, names in enumerate(joined.meta["classes"]):
         columns = [a[used, output] for a in (predicted, joined.labels, joined.clear_labels)]
-        thresholds, f1 = f1_curve(Judged(joined.points[used], group, *columns), near)
+        judged = Judged(joined.points[used], group, *columns)
+        thresholds, f1 = f1_curve(judged, near)
         if not len(f1) or np.isnan(f1).any():
             out.append(near)
             continue
-        out.append(round(best_threshold(thresholds, f1), 3))
+        out.append(round(best_threshold(thresholds, f1, highest_threshold(judged, near)), 3))
         log.info(
             "%s: threshold %.2f, F1 there %.2f",
             *("+".join(names), out[-1], np.interp(out[-1], thresholds, f1)),
