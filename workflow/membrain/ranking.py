@@ -72,9 +72,9 @@ def judge(
         counts = count_hits(judged, near, tried, **how)  # (n_groups, m, 3)
         f1 = f1_of_counts(counts.sum(axis=0))
         is_known = len(f1) > 0 and not np.isnan(f1).any()
-        is_free = is_known and given is None
-        highest = highest_threshold(judged, near)
-        threshold = best_threshold(tried, f1, highest) if is_free else given or near
+        threshold = given or near
+        if is_known and given is None:
+            threshold = best_threshold(tried, f1, highest_threshold(judged, near))
         if given is None:  # between two of those tried, or beyond them
             counts = count_hits(judged, near, np.array([threshold]), **how)
         thresholds.append(round(float(threshold), 3))
