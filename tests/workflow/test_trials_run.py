@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -121,3 +122,8 @@ def test_ablation_gives_every_cell(data):
     rows = table(data, "ablation")
     cells = [(row["row"], row["n_training"], row["n_annotated"]) for row in rows]
     assert cells == [(r, n, "5") for r in ("full", "not_aligned") for n in ("1", "2")]
+    # a job of a trial that was given up runs again, and what comes from it
+    log = next(path for path in data.glob("results/logs/trials/score_points/*/*/*.log"))
+    log.with_suffix(".tries.json").write_text('{"n_given_up": 1, "last": "killed"}')
+    planned = run(data, "ablation", "--dry-run")
+    assert re.search(r"score_trial +\d", planned.stdout + planned.stderr)

@@ -220,10 +220,10 @@ def given_up(step):
     """Return how often a job of a step was given up before: one more time, and it runs again."""
 
     def parameter(wildcards):
-        name = "/".join(
-            [wildcards.tomogram, *([wildcards.batch] if hasattr(wildcards, "batch") else [])]
-        )
-        return count_given_up(RESULTS / f"logs/{step}/{name}.log")
+        folder = f"trials/{step}/{wildcards.variant}" if hasattr(wildcards, "variant") else step
+        batch = [wildcards.batch] if hasattr(wildcards, "batch") else []
+        name = "/".join([folder, wildcards.tomogram, *batch])
+        return count_given_up(RESULTS / f"logs/{name}.log")
 
     return parameter
 

@@ -5,8 +5,8 @@ the weights (.safetensors) with their card (.json beside it), the curves of the 
 predicted for held-out points. Without --output only the trials are made that need it. Without
 --validation parts of each membrane, cut off in space, validate first runs in turn, which give the
 threshold; a last run then learns from all points. With --checkpoint a run that was killed goes on
-where it was and ends with the same weights. The same seed, data and number of threads give the same
-bytes.
+where it was and ends with the same weights. The same seed, data, number of threads and kind of
+processor give the same bytes.
 
   step.py train_model --labels T1.npz T2.npz --subvolumes T1.npy T2.npy --threads 4 \\
       --output model.safetensors --curves curves.csv --curves-png curves.png
