@@ -10,6 +10,7 @@ import types
 from pathlib import Path
 
 import pytest
+import torch
 
 from membrain import __version__, command
 from membrain.errors import InputError
@@ -188,6 +189,11 @@ def test_help_keeps_the_description_and_tells_defaults_that_say_something(step, 
         (OSError("odd"), "work: error: odd\n"),
         (MemoryError(), "work: error: out of memory; give the job more memory, or fewer"),
         (MemoryError("4 GB"), "work: error: out of memory; found 4 GB; give"),
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nMore."),
+            "work: error: out of memory; found CUDA out of memory. Tried to allocate 2 GiB.; see "
+            "whether others use this GPU, or take the processor (config: device); or give",
+        ),
     ],
 )
 def test_faults_of_the_machine_are_one_line_and_code_2(step, capsys, error, message):
@@ -196,6 +202,12 @@ def test_faults_of_the_machine_are_one_line_and_code_2(step, capsys, error, mess
     text = capsys.readouterr().err
     assert text.startswith(message)
     assert text.count("\n") == 1
+
+
+def test_fault_of_the_program_keeps_its_traceback(step):
+    step.run = raising(RuntimeError("shapes differ"))
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        command.main(["work"])
 
 
 def test_output_that_would_replace_an_input_is_refused(step, capsys, tmp_path):

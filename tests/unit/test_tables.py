@@ -3,6 +3,7 @@ import logging
 
 import numpy as np
 import pytest
+import torch
 
 from membrain.errors import InputError
 from membrain.files import read_arrays, write_arrays
@@ -221,7 +222,14 @@ def test_unexpected_error_becomes_a_row_of_one_line_and_its_traceback_is_logged(
 
 
 @pytest.mark.parametrize(
-    "error", [MemoryError(), KeyboardInterrupt(), SystemExit(), OSError(errno.ENOSPC, "full")]
+    "error",
+    [
+        MemoryError(),
+        KeyboardInterrupt(),
+        SystemExit(),
+        OSError(errno.ENOSPC, "full"),
+        torch.OutOfMemoryError("CUDA out of memory."),
+    ],
 )
 def test_errors_that_concern_the_whole_job_pass(error):
     status = Status("t1", "s")

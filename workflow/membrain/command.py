@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from . import __version__
-from .errors import InputError, suggest
+from .errors import InputError, is_out_of_memory, suggest
 from .flags import check_finite
 from .steps import VERBS
 from .tries import noted
@@ -27,6 +27,7 @@ OUTPUTS |= {"matches", "curves_png", "csv", "star", "import_list", "metrics", "m
 OUTPUTS |= {"output_volume"}
 MAX_THREADS = 1024
 MORE = "give the job more memory, or fewer membranes (config: membranes_per_job)"
+MORE_GPU = "see whether others use this GPU, or take the processor (config: device)"
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -130,10 +131,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return _fail(verb, f"error: {place}{error.strerror or error}")
-    except MemoryError as error:
-        return _fail(
-            verb, f"error: {InputError('out of memory', found=str(error) or None, remedy=MORE)}"
-        )
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        found = str(error).partition("\n")[0] or None
+        remedy = f"{MORE_GPU}; or {MORE}" if "CUDA" in str(error) else MORE
+        return _fail(verb, f"error: {InputError('out of memory', found=found, remedy=remedy)}")
     except KeyboardInterrupt:
         return _fail(verb, "stopped") and 130
     return 0

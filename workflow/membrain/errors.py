@@ -81,3 +81,15 @@ def suggest(name: str, known: Iterable[str]) -> str:
     if near:
         return f"did you mean '{spelling[near[0]]}'?"
     return f"known are {', '.join(sorted(known))}"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory ran out, be it a processor's or a GPU's.
+
+    Told by name and text, as torch is imported by few steps: its errors are RuntimeErrors,
+    ``OutOfMemoryError`` for a GPU and one with its allocator's name for a processor.
+    """
+    is_torch = isinstance(error, RuntimeError) and (
+        type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in str(error)
+    )
+    return is_torch or isinstance(error, MemoryError)

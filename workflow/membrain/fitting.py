@@ -160,8 +160,8 @@ def _run(
     training = to_samples(joined, parts[0], options.device)
     validation = to_samples(joined, parts[1], options.device) if parts[1].any() else None
     log.info(
-        "%d boxes train, %d validate, on %s with %d threads",
-        *(len(training), len(validation or ()), options.device.type, torch.get_num_threads()),
+        "%s: %d boxes train, %d validate, on %s with %d threads",
+        *(name, len(training), len(validation or ()), options.device.type, torch.get_num_threads()),
     )
     network = _first_network(joined, parts[0], recipe, options.start).to(options.device)
     how = (recipe, checkpoint, options.is_quiet)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from .entries import NAME, NAMES, POSITIVE, SIZES, check_entries
-from .errors import InputError
+from .errors import InputError, is_out_of_memory
 from .files import read_arrays, read_table, write_arrays, write_table
 from .scratch import IS_FULL
 
@@ -193,13 +193,12 @@ class Status:
         """
         try:
             yield
-        except MemoryError:
-            raise
         except InputError as error:
             log.error("%s/%s: %s", self.tomogram, membrane, error)
             self.fail(membrane, error)
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in IS_FULL:
+            is_disk_full = isinstance(error, OSError) and error.errno in IS_FULL
+            if is_disk_full or is_out_of_memory(error):
                 raise
             log.exception("%s/%s: unexpected failure", self.tomogram, membrane)
             self.fail(membrane, RuntimeError(f"unexpected {type(error).__name__}: {error}"))
