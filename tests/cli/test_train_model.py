@@ -330,6 +330,14 @@ def test_data_set_without_any_particle_is_told(data, capsys):
     assert "no point near a particle of class A or UK" in capsys.readouterr().err
 
 
+def test_particles_as_far_as_the_labels_go_are_told(data, capsys):
+    assert call(data, "--near-voxel", "7") == 2
+    assert (
+        "--near-voxel; found 7.0; expected less than the labels' cap of 7"
+        in capsys.readouterr().err
+    )
+
+
 def test_card_is_json_without_surprises(data):
     assert call(data) == 0
     card = json.loads((data / "model.json").read_text())

@@ -128,6 +128,13 @@ def test_list_that_names_annotated_classes_counts_with_the_targets_alone():
     assert group_of_list([], "PSII", psii, KNOWN).predicted == frozenset()
 
 
+def test_classes_of_a_model_count_by_what_they_were_trained_on():
+    psii, uk = frozenset({"psii"}), {"UK": ["UK", "PSII"]}
+    assert group_of_list(["UK"], "PSII", psii, ["PSII", "UK"], uk).predicted == {"uk"}
+    several = {"b6f": ["b6f", "PSII"], "other": ["UK"]}
+    assert group_of_list(["b6f", "other"], "PSII", psii, KNOWN, several).predicted == {"b6f"}
+
+
 def test_no_annotated_membrane_compares_nothing():
     truth = read_ground_truth([], {})
     words, compared = compare_lists({"a": picks([])}, truth, {}, Settings())

@@ -108,6 +108,20 @@ def test_one_lucky_threshold_does_not_win_over_a_plateau():
     assert best_threshold(thresholds, f1) > 4.2
 
 
+def test_no_threshold_between_two_peaks_is_chosen():
+    thresholds = np.arange(1.5, 6.8, 0.25)
+    f1 = np.where((thresholds >= 3) & (thresholds <= 3.75), 0.6, 1.0)
+    f1[thresholds > 5.25] = 0.0
+    assert best_threshold(thresholds, f1, 5.25) == pytest.approx(4.75)  # smoothed: 4.5, 4.75
+
+
+def test_middle_of_near_and_away_is_that_of_the_labels_of_membership():
+    points, labels = plane()
+    members = np.where(labels <= 3, 0.0, 7.0)
+    judged = Judged(points, np.zeros(len(points), int), labels, members, members)
+    assert highest_threshold(judged, 3.5) == 3.5
+
+
 def test_nothing_above_the_middle_of_near_and_away_is_chosen():
     points, labels = plane()
     judged = Judged(points, np.zeros(len(points), int), labels, labels, labels)

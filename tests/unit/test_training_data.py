@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.spatial import cKDTree
 
 from membrain import training_data
 from membrain.errors import InputError
@@ -123,6 +124,38 @@ def test_gap_is_that_of_the_model_s_box_though_those_of_the_file_are_larger():
         inner = joined.points[mine & validation, 2].min()
         gaps.append(inner - joined.points[mine & training, 2].max())
     assert gaps[0] - gaps[1] == pytest.approx(9.4 - 4.7, abs=0.7)
+
+
+def test_held_out_part_is_kept_from_the_other_membranes_of_its_tomogram_too():
+    both = source(n=800)
+    on = both.table.membrane == 1  # beside the first sheet, longer across it
+    both.table.points[on] = both.table.points[on][:, [0, 2, 1]] * [1, 1.2, 5] + [6, 0, 0]
+    second = replace(both.table.select(np.flatnonzero(on)), tomogram="T2")
+    apart = [Source(both.table.select(np.flatnonzero(~on)), both.boxes[~on], "T1.npz")]
+    apart.append(Source(second, both.boxes[on], "T2.npz"))
+    nearest = []
+    for joined in (join([both]), join(apart)):
+        training, validation = split(joined, [], 0.5, SHAPE)[0]
+        tree = cKDTree(joined.points[validation])
+        nearest.append(tree.query(joined.points[training])[0].min())
+    assert nearest[0] >= 9.38  # the boxes' diagonal, working voxels
+    assert nearest[1] < 5  # where the sheets are those of two tomograms
+
+
+def test_validation_membrane_without_labels_is_told():
+    first = source()
+    first.table.extra["labels"][40:] = np.nan
+    with pytest.raises(InputError, match="no validation membrane has a labelled .* found T1/M2"):
+        split(join([first]), ["T1/M2"], 0.5, SHAPE)
+
+
+def test_membrane_without_points_is_told_where_it_is_to_take_part(caplog):
+    first = source()
+    second = source("T2")
+    empty = Source(second.table.select(np.empty(0, int)), second.boxes[:0], "T2.npz")
+    with caplog.at_level(logging.WARNING):
+        join([first, empty], ["T1/M1", "T2/M2"])
+    assert [record.getMessage() for record in caplog.records] == ["without labels, left out: T2/M2"]
 
 
 def test_unknown_validation_membrane_is_told():

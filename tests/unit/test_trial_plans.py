@@ -51,6 +51,9 @@ def test_every_point_of_the_grid_is_a_trial_of_the_sheet_s_splits():
         ({"label_points.map_threshold.PSII": [0.1]}, "map_threshold.PSII'; expected an option"),
         ({"orient_particles.axis": ["head"]}, "'orient_particles.axis' does not change what a"),
         ({"cluster_points.opposite_voxel": [0]}, "opposite_voxel' does not change what a search"),
+        ({"train_model.threshold_voxel": [2, 3]}, "threshold_voxel' does not change what a search"),
+        ({"train_model.no_refit": [True]}, "no_refit' does not change what a search judges by"),
+        ({"replicate_membranes.replicas": [0, 4]}, "replicas' does not change what a search"),
     ],
 )
 def test_wrong_grids_are_told(grid, message):

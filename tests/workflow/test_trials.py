@@ -137,6 +137,21 @@ def test_ablation_trains_each_cell_on_boxes_of_its_own(tmp_path):
     assert len(membership) == 1
 
 
+@pytest.mark.parametrize(("classes", "n_files"), [(None, 2), ([["PSII"]], 1)])
+def test_labels_wait_for_all_annotations_that_give_the_classes(tmp_path, classes, n_files):
+    sheet = "tomogram\tmembrane\tmask\tside\tsplit\tannotations\n"
+    for name in ("M1", "M2"):
+        (tmp_path / f"{name}.csv").write_text((DATA / "annotations.csv").read_text())
+        sheet += f"T1\t{name}\t{DATA / 'volume.mrc'}\tboth\ttrain\t{name}.csv\n"
+    (tmp_path / "membranes.tsv").write_text(sheet)
+    changes = {"membranes": "membranes.tsv", "membranes_per_job": 1}
+    done = dry_run(tmp_path, "train", label_points={"classes": classes}, **changes)
+    assert jobs(done)["label_points"] == 2, done.stdout
+    inputs = re.findall(r"rule label_points:\n +input: (.*)", done.stdout + done.stderr)
+    counts = [sum(f"M{i}.csv" in line for i in (1, 2)) for line in inputs]
+    assert counts == [n_files] * 2
+
+
 def test_another_sheet_of_tomograms_must_hold_them_all(tmp_path):
     text = (DATA / "tomograms.tsv").read_text().replace("volume.mrc", str(DATA / "volume.mrc"))
     (tmp_path / "raw.tsv").write_text(text.replace("T1", "T2"))

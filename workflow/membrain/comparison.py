@@ -113,7 +113,11 @@ def target_classes(
 
 
 def group_of_list(
-    classes: Sequence[str], target: str, names: frozenset[str], annotated: Sequence[str]
+    classes: Sequence[str],
+    target: str,
+    names: frozenset[str],
+    annotated: Sequence[str],
+    outputs: Mapping[str, Sequence[str]] | None = None,
 ) -> ClassGroup:
     """Return which picks of a list are judged by a target: those of its classes, or all.
 
@@ -124,7 +128,14 @@ def group_of_list(
     names : frozenset of str, lower case, annotated classes of the target
     annotated : sequence of str
         Every annotated class: a list that names one of them counts with the target's alone.
+    outputs : mapping of the list's classes to annotated classes, optional
+        Then its classes count whose annotated ones are among the target's, see
+        `evaluation.class_groups`.
     """
+    if outputs:
+        groups = class_groups(classes, annotated, frozenset(), outputs)
+        predicted = [group.predicted for group in groups if group.annotated & names]
+        return ClassGroup(target, frozenset().union(*predicted), names)
     own = {name.lower() for name in classes}
     is_named = bool(own & {name.lower() for name in annotated})
     return ClassGroup(target, frozenset(own & names if is_named else own), names)
@@ -137,6 +148,7 @@ def compare_lists(
     settings: Settings,
     n_draws: int = 1000,
     seed: int = 0,
+    outputs: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[str, list[Compared]]:
     """Return which membranes count, in words, and each list judged for each target.
 
@@ -147,15 +159,16 @@ def compare_lists(
     targets : mapping of name to annotated classes, from `target_classes`
     settings : Settings
     n_draws, seed : int, of the bootstrap; every list draws the same membranes
+    outputs : mapping, optional, of the first list, see `target_classes`
     """
     annotated = [name for known in truth.annotations.values() for name in known.classes]
     words, out = "none: no membrane has annotations", []
     for target, names in targets.items():
-        for name, picks in lists.items():
+        for i, (name, picks) in enumerate(lists.items()):
             cases = truth.cases(picks)
             words, rows = judged_rows(cases)
             chosen = [cases[i] for i in rows]
-            group = group_of_list(picks.classes, target, names, annotated)
+            group = group_of_list(picks.classes, target, names, annotated, None if i else outputs)
             outcomes = [
                 ((c.tomogram, c.membrane), evaluate_membrane(c, group, settings)) for c in chosen
             ]

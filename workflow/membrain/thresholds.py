@@ -125,9 +125,12 @@ def highest_threshold(judged: Judged, near: float) -> float:
     A prediction is the mean of what a point may be. One that is near (label `near` or less) with
     probability 1/2, and else as far as labels go, is predicted to lie in the middle of the two.
     Networks that learned from few particles tell hardly anything of what was held out; F1 alone
-    would then draw thresholds up to where bare membrane is kept.
+    would then draw thresholds up to where bare membrane is kept. Labels of the target membership
+    are 0 or as far as they go: there 0 is near.
     """
-    return (near + max(near, float(judged.labels.max(initial=0)))) / 2
+    last = float(judged.labels.max(initial=0))
+    has_between = bool(((judged.labels > 0) & (judged.labels < last)).any())
+    return (near + max(near, last)) / 2 if has_between else last / 2
 
 
 def best_threshold(thresholds: np.ndarray, f1: np.ndarray, highest: float = np.inf) -> float:
@@ -142,7 +145,8 @@ def best_threshold(thresholds: np.ndarray, f1: np.ndarray, highest: float = np.i
 
     Notes
     -----
-    The best is that of the highest smoothed F1, the middle one of equals. As well does what has
+    The best is that of the highest smoothed F1, the middle of equals that follow each other, and
+    of several such rows that of the highest. As well does what has
     at most 0.02 less, and lies no farther than 0.75 working voxels above it. Where no threshold
     finds anything the highest is taken.
     """
@@ -151,7 +155,9 @@ def best_threshold(thresholds: np.ndarray, f1: np.ndarray, highest: float = np.i
     thresholds, smooth = thresholds[is_allowed], smooth[is_allowed]
     if not smooth.any():
         return float(thresholds[-1])
-    best = float(np.median(thresholds[smooth >= smooth.max() - 1e-9]))
+    equals = np.flatnonzero(smooth >= smooth.max() - 1e-9)
+    row = np.split(equals, np.flatnonzero(np.diff(equals) > 1) + 1)[-1]
+    best = float(np.median(thresholds[row]))
     does_as_well = smooth >= smooth.max() - AS_WELL_F1 - 1e-9
     is_near = (thresholds >= best) & (thresholds <= best + MOST_ABOVE_VOXEL + 1e-9)
     return float(thresholds[does_as_well & is_near].max(initial=best))

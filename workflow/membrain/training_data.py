@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.spatial import cKDTree
 
 from .errors import InputError, suggest
 from .holdout import box_diagonal, hold_out, n_parts
@@ -153,10 +154,10 @@ def _labelled(source: Source, only: Sequence[str]) -> np.ndarray:
     """Return the rows of the points with labels, of the membranes that take part."""
     table, known = source.table, _names(source)
     is_kept = np.isfinite(table.extra["labels"]).all(axis=1)
-    for i in set(table.membrane.tolist()) - set(table.membrane[is_kept].tolist()):
+    wanted = np.array([not only or name in only for name in known], dtype=bool)
+    for i in np.setdiff1d(np.flatnonzero(wanted), table.membrane[is_kept]):
         log.warning("without labels, left out: %s", known[i])
-    if only:
-        is_kept &= np.array([name in only for name in known])[table.membrane]
+    is_kept &= wanted[table.membrane]
     return np.flatnonzero(is_kept)
 
 
@@ -205,6 +206,12 @@ def split(
             "training: every labelled membrane is for validation",
             remedy="set split 'train' for at least one membrane",
         )
+    if not is_validation.any():
+        raise InputError(
+            "training: no validation membrane has a labelled point",
+            found=", ".join(validation),
+            remedy="see the status of label_points, or take split 'validation' from them",
+        )
     return [(is_training, is_validation)]
 
 
@@ -215,6 +222,13 @@ def _hold_out(joined: Joined, fraction: float, gap: float, turn: int) -> tuple:
     found = hold_out(joined.points[real], joined.membrane[real], fraction, gap, turn)
     for part, values in zip(parts, found, strict=True):
         part[real] = values
+    tomograms = np.array([name.partition("/")[0] for name in joined.names])[joined.membrane]
+    for tomogram in np.unique(tomograms[parts[1]]):
+        # membranes are cut by planes of their own, and one may pass the other's held-out part
+        rows = real[parts[0][real] & (tomograms[real] == tomogram)]
+        held_out = cKDTree(joined.points[parts[1] & (tomograms == tomogram)])
+        distances = held_out.query(joined.points[rows], distance_upper_bound=gap)[0]
+        parts[0][rows[distances < gap - 1e-6]] = False
     return parts
 
 

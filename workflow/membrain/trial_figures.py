@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .drawing import COLOURS, GREY, MARKERS, figure_at
 
-SHOWN = 40  # trials in one picture, the best first
+SHOWN = 40  # trials in one picture, the first ones
 
 
 def _error(value: float, low: float | None, high: float | None) -> list[list[float]]:

@@ -14,6 +14,8 @@ from .trials import JUDGED, Trial, expand, set_keys
 FIXED = ("membranes", "results", "model", "device", "membranes_per_job", "allow_failed", "tries")
 LATER = ("orient_particles", "evaluate_particles", "export_particles", "average_subvolumes")
 LATER += ("compare_picks", "score_points", "refine_angles")  # what a search does not look at
+LATER += ("replicate_membranes",)
+LATER_OPTIONS = ("threshold_voxel", "no_refit", "tensorboard")  # of train_model
 
 
 def name_of(row: MembraneRow) -> str:
@@ -98,7 +100,9 @@ def plan_search(options: Mapping, rows: Sequence[MembraneRow], schema: Mapping) 
         )
     for key in grid:
         section, _, option = key.partition(".")
-        if section in LATER or (section == "cluster_points" and option not in JUDGED):
+        is_later = section == "train_model" and option in LATER_OPTIONS
+        is_later |= section == "cluster_points" and option not in JUDGED
+        if section in LATER or is_later:
             raise InputError(
                 f"{where}: '{key}' does not change what a search judges by",
                 expected=f"keys of training, or cluster_points.{'|'.join(JUDGED)}",

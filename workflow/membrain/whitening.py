@@ -113,7 +113,7 @@ def measure_power(
             f"{info['tomogram']}: too thin to measure its spectrum",
             found=f"{min(shape)} working voxels",
             expected="at least 8",
-            remedy="set refine_angles.template to null",
+            remedy="set refine_angles.template to none",
         )
     window = np.hanning(size + 2)[1:-1]
     window = window[:, None, None] * window[:, None] * window

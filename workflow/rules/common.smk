@@ -102,8 +102,15 @@ def batch_masks(wildcards):
 
 
 def batch_annotations(wildcards):
-    """Return the annotation files (and meshes) of a batch."""
-    files = [file for r in batch_rows(wildcards) for file in (r.annotations, r.mesh) if file]
+    """Return the annotation files (and meshes) of a batch.
+
+    Where no classes are given, those of all training membranes: together they make the outputs.
+    """
+    options = trial_of("labels", wildcards).options if hasattr(wildcards, "variant") else OPTIONS
+    rows = list(batch_rows(wildcards))
+    if options["label_points"]["classes"] is None:
+        rows += [row for row in MEMBRANES if row.split == "train"]
+    files = [file for row in rows for file in (row.annotations, row.mesh) if file]
     return list(dict.fromkeys(map(near, files)))
 
 
@@ -208,11 +215,13 @@ def grow(base, per_membrane=0):
 def tries_left(wildcards, attempt):
     """Return how many tries a job has left, this one included; with 0 it is given up.
 
-    A job that a model waits for never is: the model would miss membranes without a word.
+    A job that a model waits for never is: the model would miss membranes without a word. Nor is one
+    of a trial, whose figures would.
     """
     names = [b for t, b in BATCHES if t == wildcards.tomogram]
     names = [wildcards.batch] if hasattr(wildcards, "batch") else names
     is_for_model = TRAINING and any(map(is_training, names))
+    is_for_model |= hasattr(wildcards, "variant")
     return max(TRIES + 1 - attempt, int(is_for_model))
 
 

@@ -258,7 +258,9 @@ def plan_text(target):
         if target == "search":
             entry["held_out"] = [trial_file("attempt", k, "held_out.npz") for k in key]
             how = trial.options["cluster_points"]
+            given = how["threshold"] or trial.options["train_model"]["threshold_voxel"] or None
             entry["cluster_points"] = {name: how[name] for name in trials.JUDGED}
+            entry["cluster_points"]["threshold"] = given
         else:
             entry["membranes"] = trial_file("evaluation", key, "membranes.csv")
         out.append(entry)

@@ -124,7 +124,7 @@ def run(args: argparse.Namespace) -> None:
     first = next(iter(lists.values()))
     outputs = outputs_of_scores(args.scores)
     targets = target_classes(args.classes, first, annotated, settings.ambiguous, outputs)
-    words, compared = compare_lists(lists, truth, targets, settings, args.draws, args.seed)
+    words, compared = compare_lists(lists, truth, targets, settings, args.draws, args.seed, outputs)
     table = write_comparison(
         *(args.output_dir, compared, words, settings, args.radii_voxel),
         near_voxel=args.near_voxel,

@@ -52,6 +52,8 @@ def run(args: argparse.Namespace) -> None:
         draw_lines(args.picture, rows, *args.lines, "strict_f1")
     else:
         names = [" ".join(filter(None, (row[c] for c in labels[0]))) for row in rows]
+        if args.overall:
+            names, rows = [names[-1], *names[:-1]], [rows[-1], *rows[:-1]]
         shown = [(row["strict_f1"], row["strict_f1_low"], row["strict_f1_high"]) for row in rows]
         draw_bars(args.picture, names, shown, "Strict F1 of each trial")
     for row in rows:

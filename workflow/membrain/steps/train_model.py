@@ -185,6 +185,18 @@ def _write(args: argparse.Namespace, joined, recipe, found) -> None:
         draw_curves(args.curves_png, found.history, found.progress.best_epoch)
 
 
+def _check_near(args: argparse.Namespace, cap: float) -> None:
+    from ..errors import InputError
+
+    if args.near_voxel >= cap:
+        raise InputError(
+            "--near-voxel",
+            found=args.near_voxel,
+            expected=f"less than the labels' cap of {cap:g} working voxels",
+            remedy="label with a larger cap (config: label_points.cap_voxel)",
+        )
+
+
 def run(args: argparse.Namespace) -> None:
     """Read labelled boxes, train, write weights, card and curves."""
     import numpy as np
@@ -202,6 +214,7 @@ def run(args: argparse.Namespace) -> None:
         table = PointTable.read(labels, needs=("labels",))
         sources.append(Source(table, open_boxes(subvolumes, len(table)), labels))
     joined = join(sources, args.membranes)
+    _check_near(args, joined.meta["cap"])
     start = read_start(args.start_from) if args.start_from else None
     checksum = start.card.sha256 if start else ""
     recipe = recipe_of(args, joined.meta, joined.known_heads, checksum)
