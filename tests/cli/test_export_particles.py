@@ -96,6 +96,12 @@ def test_pixel_coordinates_of_the_tilt_series(tmp_path, tables, infos):
     np.testing.assert_allclose(star["rlnCoordinateZ"][:3], expected, atol=1e-6)
 
 
+def test_pixel_coordinates_of_a_binned_tomogram_are_warned_of(tmp_path, tables, infos, caplog):
+    flags = ["--star", str(tmp_path / "p.star"), "--particles", *tables, "--infos", *infos]
+    assert main(["export_particles", "--coordinates", "pixel", *flags]) == 0
+    assert "RELION those of the unbinned tilt series" in caplog.text
+
+
 def test_no_particle_table_at_all(tmp_path, infos):
     flags = ["--csv", str(tmp_path / "p.csv"), "--star-dir", str(tmp_path / "s")]
     flags += ["--import-list", str(tmp_path / "i.star"), "--vtp-dir", str(tmp_path / "v")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import starfile
@@ -152,3 +154,20 @@ def test_import_list_has_two_columns(tmp_path):
     assert table.columns.tolist() == ["rlnTomoName", "rlnTomoImportParticleFile"]
     assert table["rlnTomoName"].tolist() == ["001", "T2"]
     assert table["rlnTomoImportParticleFile"].tolist() == ["stars/001.star", "stars/T2.star"]
+
+
+def test_classes_of_all_files_are_numbered_alike(particles):
+    own = particles.select(particles.classes == "b6f")
+    assert set(particle_blocks(own, INFOS)["particles"]["rlnClassNumber"]) == {1}
+    shared = particle_blocks(own, INFOS, classes=["b6f", "PSII"])["particles"]
+    assert set(shared["rlnClassNumber"]) == {2}
+
+
+def test_tomogram_whose_name_begins_as_a_block_is_read_back(tmp_path, particles):
+    names = np.array(["data_1"] * len(particles), dtype=object)
+    own = replace(particles, tomogram=names)
+    info = next(iter(INFOS.values()))
+    write_particles(tmp_path / "a.star", own, {"data_1": info})
+    how = {"pixel_size": info["pixel_size_angstrom"], "shape": tuple(info["shape"])}
+    found = read_annotations(tmp_path / "a.star", **how, tomogram="data_1", must_be_inside=False)
+    assert len(found) == len(particles)

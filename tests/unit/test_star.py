@@ -114,6 +114,40 @@ def test_class_columns(tmp_path, column, values, expected):
     assert star.read(write(tmp_path, ("", [*PIXEL, column], rows)), GRID).classes == expected
 
 
+@pytest.mark.parametrize(
+    ("column", "values", "expected"),
+    [
+        ("rlnClassNumber", [2, 2, 1, 2], ("2", "2")),
+        ("rlnParticleName", ["A", "B", "A", "A"], ("A", "B")),
+        ("rlnParticleName", ["p1", "p2", "p3", "p4"], ("particle", "particle")),
+    ],
+)
+def test_column_of_classes_is_that_of_the_whole_file(tmp_path, column, values, expected):
+    names = ["001", "001", "002", "002"]
+    rows = [[1, 2, 3, name, value] for name, value in zip(names, values, strict=True)]
+    path = write(tmp_path, ("", [*PIXEL, "rlnTomoName", column], rows))
+    assert star.read(path, GRID).classes == expected
+
+
+def test_tomograms_of_relion_3_are_told_by_the_micrograph(tmp_path):
+    rows = [[1, 2, 3, "rec/001.mrc"], [4, 5, 6, "rec/002.mrc"]]
+    path = write(tmp_path, ("", [*PIXEL, "rlnMicrographName"], rows))
+    np.testing.assert_array_equal(star.read(path, GRID).positions, [[3, 2, 1]])
+    with pytest.raises(InputError, match="'7' in column rlnMicrographName; found 001, 002"):
+        star.read(path, Grid(10.0, tomogram="7"))
+    one = write(tmp_path, ("", [*PIXEL, "rlnMicrographName"], rows[1:]))
+    assert len(star.read(one, GRID)) == 1  # a single one may be called as it likes
+
+
+@pytest.mark.parametrize("names", [["rlnOriginX"], ["rlnOriginXAngst", "rlnOriginYAngst"]])
+def test_shifts_that_are_not_known_are_refused(tmp_path, names):
+    path = write(tmp_path, ("", [*PIXEL, *names], [[1, 2, 3, *[5] * len(names)]]))
+    with pytest.raises(InputError, match=f"shifts in column {names[0]}; expected rlnOriginXAngst"):
+        star.read(path, GRID)
+    path = write(tmp_path, ("", [*PIXEL, *names], [[1, 2, 3, *[0] * len(names)]]))
+    np.testing.assert_array_equal(star.read(path, GRID).positions, [[3, 2, 1]])
+
+
 def test_loop_without_rows_is_no_annotation(tmp_path):
     assert len(star.read(write(tmp_path, ("particles", [*PIXEL, "rlnTomoName"], [])), GRID)) == 0
 

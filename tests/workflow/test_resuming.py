@@ -131,3 +131,33 @@ def test_moved_results_run_nothing(finished, root):
 def test_changed_allowance_checks_anew(finished, root):
     finished.options["allow_failed"] = 3
     assert finished.planned(root=root) == {"check_status", "all"}
+
+
+def write_rows(project, masks, annotations=("", "", "")):
+    """Write three membranes of one tomogram, with their masks and annotations."""
+    lines = ["tomogram\tmembrane\tmask\tsplit\tannotations"]
+    for i, (mask, file) in enumerate(zip(masks, annotations, strict=True), 1):
+        lines.append(f"T1\tM{i}\tT1_{mask}.mrc\t{'train' if file else ''}\t{file}")
+    (project.folder / "membranes.tsv").write_text("\n".join(lines) + "\n")
+    project.write_sheets = lambda: None
+
+
+def test_membrane_that_gets_another_mask_runs_again(project, root):
+    project.write_mask("T1", "M2", 20)
+    write_rows(project, ("M1", "M2", "M1"))
+    assert project.snakemake(root=root).returncode == 0
+    write_rows(project, ("M1", "M2", "M2"))  # the same files are read
+    assert "sample_points T1 batch001" in project.planned(root=root)
+
+
+def test_annotations_that_change_places_are_labelled_again(project, root):
+    for name in ("a", "b"):
+        (project.folder / f"{name}.csv").write_text("class,x,y,z\nPSII,20,20,12\n")
+    project.options |= {"model": "train"}
+    write_rows(project, ("M1", "M1", "M1"), ("a.csv", "b.csv", ""))
+    until = ("--until", "label_points", "--notemp")
+    done = project.snakemake(*until, root=root)
+    assert done.returncode == 0, done.stderr
+    assert not {job for job in project.planned(*until, root=root) if "label" in job}
+    write_rows(project, ("M1", "M1", "M1"), ("b.csv", "a.csv", ""))
+    assert "label_points T1 train001" in project.planned(*until, root=root)

@@ -104,6 +104,17 @@ def test_folds_are_chains_of_jobs_on_shared_points(tmp_path):
     assert sorted(trained) == ["T1/M1", "T1/M1", "T1/M2", "T1/M2"]
 
 
+def test_pixel_size_of_the_tilt_series_reaches_the_export(tmp_path):
+    given = {"coordinates": "pixel", "tilt_series_pixel_size_angstrom": 3.42}
+    (line,) = [
+        line
+        for line in commands(dry_run(tmp_path, "all", export_particles=given), "export_particles")
+        if "--star " in line
+    ]
+    assert "--coordinates pixel " in line
+    assert "--tilt-series-pixel-size-angstrom 3.42 " in line
+
+
 def test_ordinary_run_plans_no_trial(tmp_path):
     found = jobs(dry_run(tmp_path, "all"))
     assert not {name for name in found if "trial" in name}

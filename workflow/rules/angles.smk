@@ -21,7 +21,7 @@ rule gather_annotations:
         code=code("gather_annotations"),
         sheet=OPTIONS["membranes"],
         pixel_size=PIXEL_SIZE,
-        splits=[f"{r.tomogram}/{r.membrane}={r.split}" for r in MEMBRANES if r.annotations],
+        rows=annotated_rows(MEMBRANES),
     shell:
         "step gather_annotations --sheet {params.sheet:q} --infos {input.infos:q}"
         " --pixel-size-angstrom {params.pixel_size} --output {output.particles:q} > {log:q} 2>&1"
@@ -78,8 +78,8 @@ rule refine_angles:
     threads: 2
     resources:
         tries_left=tries_left,
-        mem_mb=grow(1500, 20),
-        runtime=grow(10, 1),
+        mem_mb=grow_tried(1500, 20),
+        runtime=grow_tried(10, 1),
     params:
         code=code("refine_angles"),
         given_up=given_up("refine_angles"),

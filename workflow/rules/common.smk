@@ -88,7 +88,31 @@ def batch_names(wildcards):
 
 def batch_sides(wildcards):
     """Return what the sheet says of a batch's sides and labels: a change runs the batch again."""
-    return [f"{r.membrane} {r.label} {r.side} {r.side_point}" for r in batch_rows(wildcards)]
+    return [
+        f"{r.membrane} {near(r.mask)} {r.label} {r.side} {r.side_point}"
+        for r in batch_rows(wildcards)
+    ]
+
+
+def annotated_rows(rows):
+    """Return what rows of the sheet say of annotations: a change runs what reads them again.
+
+    Inputs alone do not tell: their order, and which row names which file, is not compared.
+    """
+    return [
+        f"{r.tomogram}/{r.membrane}={r.split} {near(r.annotations)} {r.mesh and near(r.mesh)}"
+        for r in rows
+        if r.annotations
+    ]
+
+
+def labelled_rows(wildcards):
+    """Return the rows whose annotations decide a batch's labels, and its outputs."""
+    options = trial_of("labels", wildcards).options if hasattr(wildcards, "variant") else OPTIONS
+    rows = list(batch_rows(wildcards))
+    if options["label_points"]["classes"] is None:
+        rows += [row for row in MEMBRANES if row.split == "train"]
+    return rows
 
 
 def batch_masks(wildcards):
@@ -106,10 +130,7 @@ def batch_annotations(wildcards):
 
     Where no classes are given, those of all training membranes: together they make the outputs.
     """
-    options = trial_of("labels", wildcards).options if hasattr(wildcards, "variant") else OPTIONS
-    rows = list(batch_rows(wildcards))
-    if options["label_points"]["classes"] is None:
-        rows += [row for row in MEMBRANES if row.split == "train"]
+    rows = labelled_rows(wildcards)
     files = [file for row in rows for file in (row.annotations, row.mesh) if file]
     return list(dict.fromkeys(map(near, files)))
 
@@ -198,18 +219,22 @@ def batch_size(wildcards):
     return len(batch_rows(wildcards))
 
 
-def grow(base, per_membrane=0):
+def grow(base, per_membrane=0, most=max(TRIES, 3)):
     """Return a resource that grows with the batch and doubles where a job has to be tried again.
 
-    Half a gigabyte of a memory is what Snakemake itself takes in a job on a cluster.
+    Half a gigabyte of a memory is what Snakemake itself takes in a job on a cluster. It doubles up
+    to try `most`.
     """
 
     def resource(wildcards, attempt):
         n = batch_size(wildcards) if per_membrane and hasattr(wildcards, "batch") else 0
-        # the try that gives a job up takes no more than the one before
-        return (base + per_membrane * n) * 2 ** (min(attempt, max(TRIES, 3)) - 1)
+        return (base + per_membrane * n) * 2 ** (min(attempt, most) - 1)
 
     return resource
+
+
+# of jobs that are given up in the end: that try takes no more than the one before
+grow_tried = functools.partial(grow, most=TRIES)
 
 
 def tries_left(wildcards, attempt):

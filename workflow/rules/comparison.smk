@@ -24,7 +24,7 @@ rule compare_picks:
         code=code("compare_picks"),
         lists=lambda wildcards: list_flags(),
         sheet=OPTIONS["membranes"],
-        splits=[f"{r.tomogram}/{r.membrane}={r.split}" for r in MEMBRANES if r.annotations],
+        rows=annotated_rows(MEMBRANES),
         pixel_size=PIXEL_SIZE,
         seed=OPTIONS["seed"],
         flags=flags(settings("evaluate_particles")),

@@ -17,8 +17,8 @@ rule cluster_points:
         "../../envs/core.yaml"
     resources:
         tries_left=tries_left,
-        mem_mb=grow(1500, 10),
-        runtime=grow(10, 1),
+        mem_mb=grow_tried(1500, 10),
+        runtime=grow_tried(10, 1),
     params:
         code=code("cluster_points"),
         given_up=given_up("cluster_points"),
@@ -47,8 +47,8 @@ rule orient_particles:
         "../../envs/core.yaml"
     resources:
         tries_left=tries_left,
-        mem_mb=grow(1000, 5),
-        runtime=grow(10, 1),
+        mem_mb=grow_tried(1000, 5),
+        runtime=grow_tried(10, 1),
     params:
         code=code("orient_particles"),
         given_up=given_up("orient_particles"),
@@ -85,6 +85,9 @@ rule export_heatmaps:
         " --scores {input.scores:q} --vtp-dir {output.heatmaps:q} > {log:q} 2>&1"
 
 
+EXPORT_OPTIONS = ("coordinates", "centre", "prior", "tilt_series_pixel_size_angstrom")
+
+
 rule export_particles:
     """All particles in one table and one STAR file, and a STAR file of each tomogram."""
     input:
@@ -107,7 +110,7 @@ rule export_particles:
     params:
         code=code("export_particles"),
         folder=lambda wildcards, output: Path(output.stars[0]).parent,
-        flags=flags(settings("export_particles"), ("coordinates", "centre", "prior")),
+        flags=flags(settings("export_particles"), EXPORT_OPTIONS),
     shell:
         "step export_particles --particles {input.particles:q} --infos {input.infos:q}"
         " {params.flags} --csv {output.csv:q} --star {output.star:q} --import-list {output.list:q}"

@@ -15,8 +15,8 @@ rule inspect_tomogram:
     threads: 1
     resources:
         tries_left=tries_left,
-        mem_mb=grow(1000),
-        runtime=grow(15),
+        mem_mb=grow_tried(1000),
+        runtime=grow_tried(15),
     params:
         code=code("inspect_tomogram"),
         given_up=given_up("inspect_tomogram"),
@@ -47,8 +47,8 @@ rule sample_points:
     threads: 2
     resources:
         tries_left=tries_left,
-        mem_mb=grow(1500, 20),
-        runtime=grow(10, 1),
+        mem_mb=grow_tried(1500, 20),
+        runtime=grow_tried(10, 1),
     params:
         code=code("sample_points"),
         given_up=given_up("sample_points"),
@@ -86,8 +86,8 @@ rule extract_subvolumes:
     threads: 2
     resources:
         tries_left=tries_left,
-        mem_mb=grow(1500, 20),
-        runtime=grow(10, 1),
+        mem_mb=grow_tried(1500, 20),
+        runtime=grow_tried(10, 1),
         disk_mb=lambda wildcards: 200 * batch_size(wildcards),
     params:
         code=code("extract_subvolumes"),

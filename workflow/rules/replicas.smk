@@ -30,6 +30,7 @@ rule replicate_membranes:
         sheet=OPTIONS["membranes"],
         pixel_size=PIXEL_SIZE,
         seed=OPTIONS["seed"],
+        rows=lambda wildcards: annotated_rows(labelled_rows(wildcards)),
         classes=json.dumps(settings("label_points")["classes"]),
         ambiguous=settings("evaluate_particles")["ambiguous_classes"],
         labels=label_flags(),

@@ -21,8 +21,8 @@ rule score_points:
     threads: 4
     resources:
         tries_left=tries_left,
-        mem_mb=grow(3000, 30),
-        runtime=grow(10, 1),
+        mem_mb=grow_tried(3000, 30),
+        runtime=grow_tried(10, 1),
         gpu=1 if OPTIONS["device"] != "cpu" else 0,
     params:
         code=code("score_points"),

@@ -26,7 +26,7 @@ rule evaluate_particles:
         code=code("evaluate_particles"),
         sheet=OPTIONS["membranes"],
         pixel_size=PIXEL_SIZE,
-        splits=[f"{r.tomogram}/{r.membrane}={r.split}" for r in MEMBRANES if r.annotations],
+        rows=annotated_rows(MEMBRANES),
         seed=OPTIONS["seed"],
         flags=flags(settings("evaluate_particles")),
         # the model's cap and classes stand in the scores

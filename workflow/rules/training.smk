@@ -24,6 +24,7 @@ rule label_points:
         code=code("label_points"),
         sheet=OPTIONS["membranes"],
         pixel_size=PIXEL_SIZE,
+        rows=lambda wildcards: annotated_rows(labelled_rows(wildcards)),
         classes=json.dumps(settings("label_points")["classes"]),
         ambiguous=settings("evaluate_particles")["ambiguous_classes"],
         flags=label_flags(),

@@ -121,6 +121,7 @@ def particle_blocks(
     centre: str = "size/2",
     prior: bool = False,
     tilt_series_pixel_size: float = 0.0,
+    classes: Sequence[str] = (),
 ) -> dict[str, pd.DataFrame]:
     """Return the blocks ``optics`` and ``particles`` of a RELION 5 file.
 
@@ -137,6 +138,9 @@ def particle_blocks(
         Whether the pose goes to ``rlnTomoSubtomogram*`` and the angles hold tilt 90, psi 0.
     tilt_series_pixel_size : float, angstrom
         Pixel of the unbinned tilt series, which ``rlnCoordinate*`` count; 0: the tomogram's own.
+    classes : sequence of str
+        Those of all files that belong together, numbered by their place in the sorted names;
+        default: those of these particles.
 
     Notes
     -----
@@ -153,16 +157,18 @@ def particle_blocks(
     sizes = np.full(len(particles), tilt_series_pixel_size) if tilt_series_pixel_size else of_file
     known = [tilt_series_pixel_size or info["pixel_size_angstrom"] for info in infos.values()]
     distinct = np.unique(sizes if len(sizes) else np.array(known, dtype=np.float64))
+    known_classes = sorted({*classes, *particles.classes})
     has_poses = bool(np.isfinite(particles.angles).all())
     has_scores = bool(np.isfinite(particles.score).all())
     table = pd.DataFrame(
         {
-            "rlnTomoName": particles.tomogram.astype(str),
+            # not the name first: a row that begins with data_ is a new block to readers
             **_coordinates(particles, infos, coordinates, centre, sizes),
+            "rlnTomoName": particles.tomogram.astype(str),
             **(_orientations(particles, prior) if has_poses else {}),
             "rlnOpticsGroup": np.searchsorted(distinct, sizes) + 1,
             "rlnTomoParticleName": _particle_names(particles),
-            "rlnClassNumber": _ranks(particles.classes, [""] * len(particles)),
+            "rlnClassNumber": np.searchsorted(known_classes, particles.classes.astype(str)) + 1,
             **({"rlnAutopickFigureOfMerit": particles.score} if has_scores else {}),
             "rlnTomoManifoldIndex": _ranks(particles.membrane, particles.tomogram),
             "membrainMembrane": particles.membrane.astype(str),

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 CENTERED = tuple(f"rlnCenteredCoordinate{axis}Angst" for axis in "XYZ")
 PIXEL = tuple(f"rlnCoordinate{axis}" for axis in "XYZ")
 ORIGIN = tuple(f"rlnOrigin{axis}Angst" for axis in "XYZ")
+OLD_ORIGIN = tuple(f"rlnOrigin{axis}" for axis in "XYZ")  # before 3.1, in pixels
 ANGLES = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")
 SCORES = ("rlnAutopickFigureOfMerit", "rlnLCCmax")
 SUBTOMOGRAM = tuple(f"rlnTomoSubtomogram{angle}" for angle in ("Rot", "Tilt", "Psi"))
@@ -84,14 +85,23 @@ def _particles(path: Path, blocks: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def _of_tomogram(path: Path, table: pd.DataFrame, grid: Grid) -> pd.DataFrame:
-    """Return the rows of a tomogram; every row where the file does not tell tomograms apart."""
-    if grid.tomogram is None or "rlnTomoName" not in table.columns or not len(table):
+    """Return the rows of a tomogram; every row where the file does not tell tomograms apart.
+
+    Before RELION 4 they stand in rlnMicrographName, as files.
+    """
+    if grid.tomogram is None or not len(table):
         return table
-    rows = table[table["rlnTomoName"] == grid.tomogram]
+    column, names = "rlnTomoName", table.get("rlnTomoName")
+    if names is None and table.get("rlnMicrographName", pd.Series(dtype=str)).nunique() > 1:
+        column = "rlnMicrographName"
+        names = table[column].astype(str).map(lambda name: Path(name).stem)
+    if names is None:
+        return table
+    rows = table[names == grid.tomogram]
     if not len(rows) and grid.must_have_rows:
-        names = sorted(set(table["rlnTomoName"]))
+        names = sorted(set(names))
         raise InputError(
-            f"{path}: no particle of tomogram '{grid.tomogram}' in column rlnTomoName",
+            f"{path}: no particle of tomogram '{grid.tomogram}' in column {column}",
             found=", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else ""),
             remedy="give the tomogram the same name in the sheets",
         )
@@ -157,12 +167,33 @@ def _voxels(path: Path, table: pd.DataFrame, blocks: dict, grid: Grid) -> np.nda
     return pixels * pixel_size / grid.pixel_size
 
 
+def _shifts(path: Path, table: pd.DataFrame) -> np.ndarray | None:
+    """Return what is taken off the coordinates, (n, 3) xyz, angstrom; None for nothing."""
+    shifts = _columns(path, table, ORIGIN)
+    if shifts is not None:
+        return shifts
+    for name in (*ORIGIN, *OLD_ORIGIN):
+        if name in table.columns and to_numbers(path, name, table[name]).any():
+            raise InputError(
+                f"{path}: shifts in column {name}",
+                expected=f"{', '.join(ORIGIN)}, angstrom, as since RELION 3.1",
+                remedy="convert the file with relion_convert_star, or take the shifts off the "
+                "coordinates and leave the column out",
+            )
+    return None
+
+
 def _classes(table: pd.DataFrame) -> list[str]:
-    """Return the class of each row: a name where there is a column of names, else the number."""
+    """Return the class of each row: a name where there is a column of names, else the number.
+
+    The whole file decides which column it is, so that every tomogram has the same classes.
+    """
     for name in CLASS_COLUMNS:
         if name not in table.columns:
             continue
-        values = [str(value).removesuffix(".0") for value in table[name]]
+        values = [str(value) for value in table[name]]
+        if name == "rlnClassNumber":
+            values = [value.removesuffix(".0") for value in values]
         is_identifier = name.startswith("rlnParticle") and (
             any("/" in value or "@" in value for value in values)
             or (len(values) > 3 and len(set(values)) == len(values))
@@ -209,10 +240,11 @@ def read(path: str | Path, grid: Grid) -> Annotations:
     angles = _columns(path, table, ANGLES)
     outer = _columns(path, table, SUBTOMOGRAM)
     subtomogram = Rotation.identity(len(table)) if outer is None else poses_from_relion(outer)
-    shifts = _columns(path, table, ORIGIN)
+    shifts = _shifts(path, table)
     if shifts is not None:
         voxel = voxel - subtomogram.apply(shifts) / grid.pixel_size
     if outer is not None:
         inner = Rotation.identity(len(table)) if angles is None else poses_from_relion(angles)
         angles = relion_angles(subtomogram * inner)
-    return from_xyz(voxel, _classes(table), angles, "star", _scores(table))
+    classes = pd.Series(_classes(everything), index=everything.index)[table.index]
+    return from_xyz(voxel, classes.tolist(), angles, "star", _scores(table))

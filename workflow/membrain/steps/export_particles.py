@@ -79,9 +79,15 @@ def _write_stars(args: argparse.Namespace, particles, infos: dict) -> None:
         "centre": args.centre,
         "prior": args.prior,
         "tilt_series_pixel_size": args.tilt_series_pixel_size_angstrom,
+        "classes": sorted(set(particles.classes)),
     }
     if args.star:
         write_particles(args.star, particles, infos, **options)
+    if args.coordinates == "pixel" and not args.tilt_series_pixel_size_angstrom:
+        log.warning(
+            "rlnCoordinate counts voxels of the tomograms as they are, RELION those of the "
+            "unbinned tilt series (config: export_particles.tilt_series_pixel_size_angstrom)"
+        )
     files = {}
     names = {*infos, *read_failures(args.infos)} if args.star_dir else ()
     for name in sorted(names):

@@ -133,9 +133,10 @@ def run(args: argparse.Namespace) -> None:
         "only_first": first.select(consensus.only_first),
         "only_second": second.select(consensus.only_second),
     }
+    classes = sorted({*first.classes, *second.classes})
     for name, part in parts.items():
         part.write(folder / f"{name}.csv", ",")
-        write_particles(folder / f"{name}.star", part, infos)
+        write_particles(folder / f"{name}.star", part, infos, classes=classes)
     write_rows(folder / "pairs.csv", PAIR_COLUMNS, pair_rows(consensus, settings))
     rows = consensus_rows(consensus)
     write_rows(folder / "table.csv", TABLE_COLUMNS, rows)
