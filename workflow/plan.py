@@ -151,6 +151,13 @@ def play_all(jobs: Sequence[Job], cores: Sequence[int], n_jobs: Sequence[int]) -
     ]
 
 
+def count_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the flags."""
     parser = argparse.ArgumentParser(
@@ -160,8 +167,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     group = parser.add_mutually_exclusive_group(required=True)
     group.add_argument("--configfile", type=Path, help="configuration of the run")
     group.add_argument("--options", help="the configuration itself, as JSON")
-    n_here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    add("--cores", type=int, nargs="+", default=sorted({1, n_here, 16}), help="of one machine")
+    cores = sorted({1, count_cores(), 16})
+    add("--cores", type=int, nargs="+", default=cores, help="of one machine")
     add("--jobs", type=int, nargs="+", default=[8, 64], help="at a time, on a cluster")
     add("--quick", action="store_true", help="read no mask: points are guessed")
     add("--seconds", type=float, default=20.0, help="for which masks are read; the rest is guessed")
@@ -195,8 +202,10 @@ def make_plan(args: argparse.Namespace, folder: Path) -> list[str]:
     facts, records = dry_run(configfile, args.targets, folder)
     run, note = read_run(facts, 0.0 if args.quick else args.seconds)
     machine = machine_factor()
-    factors, n_seen = find_factors(run, machine)
     jobs = plan_jobs(run, records)
+    # finished jobs are taken to have run on a machine of as many cores as this one
+    threads = {job.step: min(job.threads, count_cores()) for job in jobs}
+    factors, n_seen = find_factors(run, machine, threads)
     scheduled = to_schedule(jobs, factors)
     steps = sum_steps(jobs, scheduled, {} if args.targets else facts["n_jobs"])
     courses = play_all(scheduled, args.cores, args.jobs)

@@ -68,3 +68,13 @@ def test_job_that_was_given_up_tells_nothing(tmp_path):
     factors, n_jobs = find_factors(run, 1.5)
     assert factors["cluster_points"] == 1.5
     assert n_jobs == {}
+
+
+def test_threads_of_finished_jobs_are_not_counted_twice(tmp_path):
+    run = _run(tmp_path)
+    load = load_of(run, "score_points", "A", "batch001")
+    path = tmp_path / "benchmarks/score_points/A/batch001.tsv"
+    write_table(path, ("s",), [(2 * rates.wall_seconds("score_points", load, 4),)])
+    assert rates.RATES["score_points"].threaded_share > 0.5
+    assert find_factors(run, 1.0, {"score_points": 4})[0]["score_points"] == pytest.approx(2)
+    assert find_factors(run, 1.0)[0]["score_points"] < 1.5

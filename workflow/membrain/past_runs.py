@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 from . import rates
@@ -27,7 +28,9 @@ def known_points(results: Path, tomogram: str, batch: str) -> dict[str, int]:
         return {}
 
 
-def find_factors(run: Run, machine: float) -> tuple[dict[str, float], dict[str, int]]:
+def find_factors(
+    run: Run, machine: float, threads: Mapping[str, int] | None = None
+) -> tuple[dict[str, float], dict[str, int]]:
     """Return how many times slower than the built-in rates each step is, and from how many jobs.
 
     Parameters
@@ -35,11 +38,13 @@ def find_factors(run: Run, machine: float) -> tuple[dict[str, float], dict[str, 
     run : Run
     machine : float
         Of `rates.machine_factor`, for steps of which no job has finished.
+    threads : mapping of int, by step
+        That finished jobs ran with; 1 where not given.
 
     Notes
     -----
     Snakemake's benchmark files of finished jobs tell their wall time; its sum is set against what
-    the built-in rates give for the same jobs.
+    the built-in rates give for the same jobs. The files do not tell threads.
     """
     taken: dict[str, float] = defaultdict(float)
     expected: dict[str, float] = defaultdict(float)
@@ -55,7 +60,7 @@ def find_factors(run: Run, machine: float) -> tuple[dict[str, float], dict[str, 
             names = () if step == "train_model" else names  # members are no tomograms
             load = load_of(run, step, *(*names, None, None)[:2])
             taken[step] += seconds
-            expected[step] += rates.wall_seconds(step, load, 1)
+            expected[step] += rates.wall_seconds(step, load, (threads or {}).get(step, 1))
             n_jobs[step] += 1
     factors = {step: taken[step] / expected[step] for step in n_jobs}
     return {step: factors.get(step, machine) for step in rates.RATES}, dict(n_jobs)
