@@ -52,9 +52,9 @@ def run(args: argparse.Namespace) -> None:
         draw_lines(args.picture, rows, *args.lines, "strict_f1")
     else:
         names = [" ".join(filter(None, (row[c] for c in labels[0]))) for row in rows]
-        if args.overall:
-            names, rows = [names[-1], *names[:-1]], [rows[-1], *rows[:-1]]
         shown = [(row["strict_f1"], row["strict_f1_low"], row["strict_f1_high"]) for row in rows]
+        if args.overall:  # first: of many trials a picture shows the first ones
+            names, shown = [names[-1], *names[:-1]], [shown[-1], *shown[:-1]]
         draw_bars(args.picture, names, shown, "Strict F1 of each trial")
     for row in rows:
         named = ", ".join(row[c] for c in labels[0] if row[c])
