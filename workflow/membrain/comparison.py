@@ -164,11 +164,13 @@ def compare_lists(
     annotated = [name for known in truth.annotations.values() for name in known.classes]
     words, out = "none: no membrane has annotations", []
     for target, names in targets.items():
-        for i, (name, picks) in enumerate(lists.items()):
+        for number, (name, picks) in enumerate(lists.items()):
             cases = truth.cases(picks)
             words, rows = judged_rows(cases)
             chosen = [cases[i] for i in rows]
-            group = group_of_list(picks.classes, target, names, annotated, None if i else outputs)
+            group = group_of_list(
+                picks.classes, target, names, annotated, None if number else outputs
+            )
             outcomes = [
                 ((c.tomogram, c.membrane), evaluate_membrane(c, group, settings)) for c in chosen
             ]

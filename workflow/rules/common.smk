@@ -254,9 +254,10 @@ def given_up(step):
     """Return how often a job of a step was given up before: one more time, and it runs again."""
 
     def parameter(wildcards):
-        folder = f"trials/{step}/{wildcards.variant}" if hasattr(wildcards, "variant") else step
+        if hasattr(wildcards, "variant"):
+            return 0  # jobs of trials never are, see `tries_left`
         batch = [wildcards.batch] if hasattr(wildcards, "batch") else []
-        name = "/".join([folder, wildcards.tomogram, *batch])
+        name = "/".join([step, wildcards.tomogram, *batch])
         return count_given_up(RESULTS / f"logs/{name}.log")
 
     return parameter

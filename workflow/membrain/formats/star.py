@@ -99,10 +99,10 @@ def _of_tomogram(path: Path, table: pd.DataFrame, grid: Grid) -> pd.DataFrame:
         return table
     rows = table[names == grid.tomogram]
     if not len(rows) and grid.must_have_rows:
-        names = sorted(set(names))
+        known = sorted(set(names))
         raise InputError(
             f"{path}: no particle of tomogram '{grid.tomogram}' in column {column}",
-            found=", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else ""),
+            found=", ".join(known[:8]) + (f" and {len(known) - 8} more" if len(known) > 8 else ""),
             remedy="give the tomogram the same name in the sheets",
         )
     return rows
